@@ -1,0 +1,31 @@
+/** The names by which the parts of Drydock, and its users, find each other. Changing one breaks running clusters. */
+
+export const group = 'drydock.dev'
+export const version = 'v1alpha1'
+
+/** The finalizer of a RuntimeProfile: its nodes get their former files back before it goes. */
+export const finalizer = 'drydock.dev/restore-nodes'
+
+/** The revision that asks for what a node ran before Drydock touched it. */
+export const originalRevision = 'original'
+
+export const annotations = {
+  /** On a Node: the profile and revision that cordoned it. Only a node that bears it is ever uncordoned by Drydock. */
+  cordonedBy: 'drydock.dev/cordoned-by',
+  /** On a RuntimeProfile: any new value asks for another try of refused and rolled-back nodes. */
+  retry: 'drydock.dev/retry',
+} as const
+
+export const labels = {
+  /** On everything that Drydock creates. */
+  managedBy: 'app.kubernetes.io/managed-by',
+  /** On a NodeRuntime or MigrationReport: the profile behind it. */
+  profile: 'drydock.dev/profile',
+  /** On a Node, with the handler's name behind it: the handler is proven there; RuntimeClasses schedule by it. */
+  handlerPrefix: 'handler.drydock.dev/',
+} as const
+
+export const managedByValue = 'drydock'
+
+/** Where the node engine listens, on the host and inside the courier's container. */
+export const engineSocket = '/run/drydock/engine.sock'
