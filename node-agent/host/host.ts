@@ -1,0 +1,41 @@
+/** The host as the node engine sees it: everything that it reads, changes or runs goes through here. */
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What systemd says of a unit (`systemctl show`). */
+export interface UnitState {
+  readonly loadState: string
+  readonly activeState: string
+  readonly subState: string
+  /** Changes with every start: the proof that a restart took place. */
+  readonly invocationId: string
+  readonly mainPid: number
+  /** Absolute path of the program of ExecStart. */
+  readonly execStart: string
+  /** The unit file, then its drop-ins, in the order that systemd reads them. */
+  readonly files: readonly string[]
+}
+
+export interface Host {
+  /** Bytes of a file; undefined when there is none. */
+  readFile(path: string): Promise<Buffer | undefined>
+  /** Names in a folder, sorted; empty when there is none. */
+  listFolder(path: string): Promise<readonly string[]>
+  /** Resolves symbolic links; undefined when the path leads nowhere. */
+  realPath(path: string): Promise<string | undefined>
+  isExecutable(path: string): Promise<boolean>
+  /** Bytes that may still be written below a folder. */
+  freeBytes(path: string): Promise<number>
+  /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there. */
+  replaceFile(path: string, bytes: Buffer): Promise<void>
+  removeFile(path: string): Promise<void>
+  /** Runs a program with an argument list, never through a shell. A program that cannot be started or runs too long throws. */
+  run(argv: readonly string[], options: { timeoutMs: number; input?: string }): Promise<Ran>
+  unit(name: string): Promise<UnitState>
+  startUnit(name: string): Promise<void>
+  stopUnit(name: string): Promise<void>
+}
