@@ -1,0 +1,31 @@
+// Time, injected so that tests can move it.
+
+export interface Clock {
+  /** Wall time: for people and for fields of the API, never for deadlines. */
+  now(): Date
+  /** Milliseconds that never jump: for durations and deadlines. The origin is arbitrary. */
+  monotonicMs(): number
+  /** Resolves after `ms`, or as soon as the signal aborts: check the signal after it. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const end = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal?.addEventListener('abort', end)
+    }),
+}
+
+/** Wall time as the API's MicroTime, which is refused without exactly six digits of a second. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z')
+}
