@@ -21,10 +21,11 @@ const run = (command, args) => {
 }
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-  console.error('drydock: installing dependencies (npm ci) ...')
-  const failed = run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  console.error('drydock: installing dependencies ...')
+  // Not `npm ci`: it refuses the lock file where a registry lacks the tools' builds for other platforms.
+  const failed = run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'])
   if (failed) {
-    console.error('drydock: npm ci failed; it needs npm 10 or newer and a reachable npm registry')
+    console.error('drydock: npm install failed; it needs npm 10 or newer and a reachable npm registry')
     process.exit(failed)
   }
   writeFileSync(stamp, lock)

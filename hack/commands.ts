@@ -1,0 +1,16 @@
+/** Every command of the repository with what it does: `npm run help` prints it, a test holds it equal to package.json. */
+
+export const commands = {
+  demo: 'the main job on this machine: a real cluster, a real change of two nodes, the report (--keep leaves the cluster up)',
+  test: 'every check and every suite; ends with "N passed, N failed, N skipped"',
+  'test:fast': 'the checks and suites that need no cluster, in under a minute',
+  help: 'this list',
+  cluster:
+    'a real kubeadm cluster on this machine: up, status, kubectl, exec, kill, start, logs, down (-- --help tells more)',
+  images: 'build the OCI images of operator and agent into dist/images',
+  generate: 'write every generated file anew: CRDs, types, CRI client, charts, API reference',
+  bench: 'speed and memory as paired ratios, on a real cluster',
+  types: 'check the types',
+  lint: 'format and lint rules, and the import law',
+  format: 'format every file and apply the safe fixes of the linter',
+} as const

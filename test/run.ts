@@ -1,0 +1,124 @@
+/**
+ * `npm test`: every check and every suite in order, cheap ones first, and one closing line `N passed, N failed, N skipped`.
+ * `--fast` leaves out what needs a cluster or an API server; `--only a,b` runs the named stages.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, globSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { staleFiles } from './generated.ts'
+
+interface Count {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+interface Stage {
+  readonly name: string
+  readonly needsCluster: boolean
+  readonly run: () => Promise<Count>
+}
+
+const add = (a: Count, b: Count): Count => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+})
+const verdict = (ok: boolean): Count => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 })
+
+/** Runs a program, shows what it prints, and hands that back with the exit code. */
+const show = (argv: readonly [string, ...string[]]): Promise<{ code: number; output: string }> =>
+  new Promise((resolve, reject) => {
+    const [program, ...args] = argv
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      process.stdout.write(chunk)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+
+const check =
+  (...argv: [string, ...string[]]) =>
+  async () =>
+    verdict((await show(argv)).code === 0)
+
+/** tap's closing line, such as `# { total: 5, pass: 3, fail: 1, skip: 1 }`. */
+const tapCount = (output: string, code: number): Count => {
+  const closing = output.match(/^# \{ (total: .*) \}$/m)?.[1] ?? ''
+  const value = (key: string) => Number(closing.match(new RegExp(`${key}: (\\d+)`))?.[1] ?? 0)
+  const failed = value('fail')
+  return {
+    passed: value('pass'),
+    failed: code !== 0 && failed === 0 ? 1 : failed,
+    skipped: value('skip') + value('todo'),
+  }
+}
+
+const suite =
+  (folder: string, ...options: string[]) =>
+  async () => {
+    const files = globSync(`test/${folder}/**/*.test.ts`).sort()
+    if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
+    const { code, output } = await show(['tap', '--reporter=tap', ...options, ...files])
+    return tapCount(output, code)
+  }
+
+const fresh = async () => {
+  const stale = await staleFiles()
+  for (const file of stale)
+    console.error(`${file} is not what \`npm run generate\` writes: run it and commit the result`)
+  return verdict(stale.length === 0)
+}
+
+const stages: readonly Stage[] = [
+  { name: 'types', needsCluster: false, run: check('tsc', '--project', '.') },
+  { name: 'lint', needsCluster: false, run: check('biome', 'ci', '--colors=off', '.') },
+  {
+    name: 'imports',
+    needsCluster: false,
+    run: check(
+      'depcruise',
+      '--output-type',
+      'err',
+      ...['crds', 'kube', 'operator', 'node-agent', 'charts', 'cli', 'images'].filter(existsSync),
+    ),
+  },
+  { name: 'generated', needsCluster: false, run: fresh },
+  { name: 'unit', needsCluster: false, run: suite('unit') },
+  { name: 'property', needsCluster: false, run: suite('property') },
+  { name: 'simulation', needsCluster: false, run: suite('simulation') },
+  { name: 'contract', needsCluster: true, run: suite('contract') },
+  { name: 'apiserver', needsCluster: true, run: suite('apiserver', '--jobs=1', '--timeout=1200') },
+  { name: 'nodes', needsCluster: true, run: suite('nodes', '--jobs=1', '--timeout=2400') },
+]
+
+const { values } = parseArgs({
+  options: { fast: { type: 'boolean', default: false }, only: { type: 'string' }, help: { type: 'boolean' } },
+})
+if (values.help) {
+  console.log(`npm test [-- --fast | --only STAGE,...]\nstages: ${stages.map(({ name }) => name).join(', ')}`)
+  process.exit(0)
+}
+const wanted = values.only?.split(',')
+const unknown = wanted?.filter((name) => !stages.some((stage) => stage.name === name)) ?? []
+if (unknown.length > 0) {
+  console.error(`no stage ${unknown.join(', ')}; there are ${stages.map(({ name }) => name).join(', ')}`)
+  process.exit(2)
+}
+let total: Count = { passed: 0, failed: 0, skipped: 0 }
+for (const stage of stages) {
+  if (wanted ? !wanted.includes(stage.name) : values.fast && stage.needsCluster) continue
+  const start = performance.now()
+  console.log(`\n== ${stage.name}`)
+  const count = await stage.run()
+  total = add(total, count)
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  console.log(
+    `== ${stage.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`,
+  )
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1)
