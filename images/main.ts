@@ -1,0 +1,30 @@
+/** `npm run images`: writes the OCI archives of operator and agent, without a container engine. */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import { Cache } from '../test/cluster/cache.ts'
+import { Progress } from '../test/cluster/progress.ts'
+import { settingsFrom } from '../test/cluster/settings.ts'
+import { architectures, hostArchitecture } from './architecture.ts'
+import { buildImages } from './build.ts'
+
+async function main(): Promise<void> {
+  const root = resolve(import.meta.dirname, '..')
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const options = new Command('images')
+    .description('Writes the OCI archives of operator and agent, without a container engine.')
+    .addOption(new Option('--arch <name>', 'machine to build for').choices(architectures).default(hostArchitecture()))
+    .option('--out <folder>', 'where the archives go', join(root, 'dist/images'))
+    .parse()
+    .opts<{ arch: (typeof architectures)[number]; out: string }>()
+  const progress = new Progress((line) => console.error(line))
+  const cache = new Cache(join(settingsFrom(process.env).cache, 'images'), progress)
+  for (const file of await buildImages({ root, version, architecture: options.arch, out: options.out, cache })) {
+    console.log(file)
+  }
+}
+
+main().catch((error: Error) => {
+  console.error(`drydock images: ${error.message}`)
+  process.exitCode = 1
+})
