@@ -1,15 +1,18 @@
 /** Writes what follows from the schemas: the CRD YAML and the TypeScript types. `npm run generate` calls it. */
 import { compile } from 'json-schema-to-typescript'
-import { migrationReportSchema } from './migrationreport/schema.ts'
-import { nodeRuntimeSchema } from './noderuntime/schema.ts'
-import { runtimeProfileSchema } from './runtimeprofile/schema.ts'
+import { stringify } from 'yaml'
+import { crd, resources } from './crd.ts'
+import { group } from './protocol.ts'
 import type { Schema } from './schema.ts'
 
-const kinds: readonly [kind: string, schema: Schema][] = [
-  ['RuntimeProfile', runtimeProfileSchema],
-  ['NodeRuntime', nodeRuntimeSchema],
-  ['MigrationReport', migrationReportSchema],
-]
+const banner = 'Generated from the schemas in crds/ by `npm run generate`. Do not edit.'
+
+/** The CRDs as files of a chart's crds folder. */
+export const generateCrds = (): { name: string; text: string }[] =>
+  resources.map((resource) => ({
+    name: `${group}_${resource.plural}.yaml`,
+    text: `# ${banner}\n${stringify(crd(resource), { lineWidth: 120, aliasDuplicateObjects: false })}`,
+  }))
 
 /** An int-or-string has no type in a structural schema; everything else is what JSON Schema reads. */
 const forTypes = (schema: Schema): object => {
@@ -39,7 +42,7 @@ const forTypes = (schema: Schema): object => {
 
 export const generateTypes = async (): Promise<string> => {
   const parts = await Promise.all(
-    kinds.flatMap(([kind, schema]) =>
+    resources.flatMap(({ kind, schema }) =>
       Object.entries(schema.properties ?? {}).map(([part, value]) => {
         const name = `${kind}${part === 'spec' ? 'Spec' : 'Status'}`
         return compile({ ...forTypes(value), title: name }, name, {
@@ -50,8 +53,8 @@ export const generateTypes = async (): Promise<string> => {
       }),
     ),
   )
-  const objects = kinds.map(
-    ([kind, schema]) => `/** ${schema.description} */
+  const objects = resources.map(
+    ({ kind, schema }) => `/** ${schema.description} */
 export interface ${kind} {
   apiVersion: 'drydock.dev/v1alpha1'
   kind: '${kind}'
@@ -60,7 +63,7 @@ export interface ${kind} {
   status?: ${kind}Status
 }`,
   )
-  return `// Generated from the schemas beside it by \`npm run generate\`. Do not edit.
+  return `// ${banner}
 
 /** The part of Kubernetes' metadata that Drydock reads or writes. */
 export interface ObjectMeta {

@@ -19,8 +19,6 @@ export interface Schema {
   readonly description: string
   readonly enum?: readonly string[]
   readonly format?: string
-  readonly pattern?: string
-  readonly minLength?: number
   readonly maxLength?: number
   readonly minimum?: number
   readonly maximum?: number
@@ -39,12 +37,14 @@ export interface Schema {
   readonly 'x-kubernetes-validations'?: readonly Rule[]
 }
 
+/** A rule for a string; the message takes the place of a `pattern`, whose own error shows the expression and no way out. */
+export const matching = (expression: string, message: string): readonly Rule[] => [
+  { rule: `self.matches(r'${expression}')`, message },
+]
+
 type Extra<K extends keyof Schema> = Partial<Pick<Schema, K | 'default' | 'x-kubernetes-validations'>>
 
-export const str = (
-  description: string,
-  extra: Extra<'pattern' | 'minLength' | 'maxLength' | 'format'> = {},
-): Schema => ({
+export const str = (description: string, extra: Extra<'maxLength'> = {}): Schema => ({
   type: 'string',
   description,
   maxLength: 1024,
@@ -74,14 +74,25 @@ export const bool = (description: string, extra: Extra<never> = {}): Schema => (
 
 export const time = (description: string): Schema => ({ type: 'string', format: 'date-time', description })
 
-/** A Go duration of whole units, as `90s`, `10m` or `1h30m`; crds/duration.ts reads it. */
-export const duration = (description: string, extra: Extra<never> = {}): Schema => ({
+const durationForm = "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self.matches('[1-9]')"
+
+/** A Go duration of whole units, as `90s`, `10m` or `1h30m`, between the two bounds; crds/duration.ts reads it. */
+export const duration = (
+  description: string,
+  { from = '1s', to = '24h', ...extra }: Extra<never> & { from?: string; to?: string } = {},
+): Schema => ({
   type: 'string',
   description: `${description} A duration such as 90s, 10m or 1h30m.`,
-  pattern: '^([0-9]+h)?([0-9]+m)?([0-9]+s)?$',
-  minLength: 2,
   maxLength: 32,
   ...extra,
+  'x-kubernetes-validations': [
+    { rule: durationForm, message: 'write a duration above zero in whole units, such as 90s, 10m or 1h30m' },
+    {
+      rule: `!(${durationForm}) || (duration(self) >= duration('${from}') && duration(self) <= duration('${to}'))`,
+      message: `write a duration from ${from} to ${to}`,
+    },
+    ...(extra['x-kubernetes-validations'] ?? []),
+  ],
 })
 
 export const intOrPercent = (description: string, extra: Extra<never> = {}): Schema => ({

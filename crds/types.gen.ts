@@ -1,4 +1,4 @@
-// Generated from the schemas beside it by `npm run generate`. Do not edit.
+// Generated from the schemas in crds/ by `npm run generate`. Do not edit.
 
 /** The part of Kubernetes' metadata that Drydock reads or writes. */
 export interface ObjectMeta {

@@ -1,5 +1,7 @@
 /** `npm run generate`: writes every generated file of the repository; the check that they are fresh runs it and compares. */
-import { writeFile } from 'node:fs/promises'
-import { generateTypes } from '../crds/generate.ts'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { generateCrds, generateTypes } from '../crds/generate.ts'
 
 await writeFile('crds/types.gen.ts', await generateTypes())
+await mkdir('charts/drydock/crds', { recursive: true })
+for (const { name, text } of generateCrds()) await writeFile(`charts/drydock/crds/${name}`, text)

@@ -1,53 +1,128 @@
-/** The CEL rules of RuntimeProfile: what the API server refuses, each with the sentence that says what to write. */
-import type { Rule } from '../schema.ts'
+/**
+ * The CEL rules of RuntimeProfile: what the API server refuses, each with the sentence that says what to write.
+ *
+ * A rule stands on the field that it is about and so runs only when that field is set: no rule has to ask for
+ * absent parents, and the API server names the field before the sentence.
+ */
+import { matching, type Rule } from '../schema.ts'
 
-/** A field of the API that this version does not act on yet: refused by name, never ignored. */
-const unsupported = (path: string, has: string): Rule => ({
-  rule: `!(${has})`,
-  message: `spec.${path} is not supported in this version; remove it`,
-})
+const labelKey = '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'
+const imageName =
+  '^([a-z0-9-]+(\\.[a-z0-9-]+)+(:[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost)(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$'
 
-export const specRules: readonly Rule[] = [
-  unsupported('registries', 'has(self.registries)'),
-  unsupported('proxy', 'has(self.proxy)'),
-  unsupported('engineConfig', 'has(self.engineConfig)'),
-  unsupported('migration', 'has(self.migration)'),
-  unsupported('verify.every', 'has(self.verify) && has(self.verify.every)'),
+/** A field of the API that this version does not act on yet: refused by name, never ignored. Docs mark it as such. */
+export const notSupported = (path: string): readonly Rule[] => [
   {
-    rule: "!has(self.drift) || self.drift == 'Report'",
-    message: 'spec.drift: Repair is not supported in this version; write Report or remove it',
+    rule: 'false',
+    message: `spec.${path} is not supported in this version; remove it`,
+    reason: 'FieldValueForbidden',
   },
 ]
 
-export const engineRules: readonly Rule[] = [
+/** One value of a field that this version does not act on yet. */
+const valueNotSupported = (value: string, instead: string): readonly Rule[] => [
+  { rule: `self != '${value}'`, message: `${value} is not supported in this version; write ${instead}` },
+]
+
+export const profileRules: readonly Rule[] = [
   {
-    rule: "self.name != 'cri-o'",
-    message: 'spec.engine.name: cri-o is not supported in this version; write containerd',
-  },
-  {
-    rule: '!has(self.source) || (has(self.source.preinstalled) && !has(self.source.package) && !has(self.source.archive))',
-    message:
-      'spec.engine.source: only preinstalled is supported in this version; write source: {preinstalled: {}} or remove source',
+    rule: 'self.metadata.name.size() <= 63',
+    message: 'metadata.name: write at most 63 characters; the name becomes the value of a label',
   },
 ]
 
+export const labelKeyRules = matching(labelKey, 'write a label key such as pool or example.com/pool')
+export const labelValueRules = matching(
+  '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$',
+  'write a label value: letters, digits, - _ and . with a letter or digit at both ends',
+)
+
+export const requirementRules: readonly Rule[] = [
+  {
+    rule: "!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
+    message: 'operators In and NotIn need values; write at least one, or use Exists or DoesNotExist',
+  },
+  {
+    rule: "self.operator in ['In', 'NotIn'] || !has(self.values) || self.values.size() == 0",
+    message: 'operators Exists and DoesNotExist take no values; remove values',
+  },
+]
+
+export const engineNameRules = valueNotSupported('cri-o', 'containerd')
+export const engineVersionRules = matching(
+  '^[0-9]+(\\.[0-9]+){0,2}([-+~.][0-9A-Za-z.+~-]+)?$',
+  'write a version without a leading v: exact such as 2.3.7, a minor such as 2.3 or a major such as 2; leave it out for whatever is installed',
+)
+export const engineSourceRules: readonly Rule[] = [
+  {
+    rule: '[has(self.package), has(self.archive), has(self.preinstalled)].filter(given, given).size() == 1',
+    message: 'write exactly one source, such as {preinstalled: {}}, or remove source',
+  },
+]
+export const archiveUrlRules = matching(
+  '^https://[^/ ]+/.+$',
+  'write an https address such as https://example.com/containerd.tar.gz',
+)
+export const sha256Rules = matching(
+  '^[0-9a-f]{64}$',
+  'write the SHA-256 of the archive: 64 digits of lower-case hexadecimal',
+)
+
+export const dnsLabelRules = matching(
+  '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+  'write a DNS label: lower-case letters, digits and -, with a letter or digit at both ends, such as crun',
+)
+export const dnsNameRules = matching(
+  '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+  'write a DNS name: lower-case letters, digits, - and ., with a letter or digit at both ends, such as crun',
+)
+export const handlerTypeRules: readonly Rule[] = [
+  {
+    rule: "self in ['runc', 'crun']",
+    message: 'runsc and kata are not supported in this version; write runc or crun, or remove the handler',
+  },
+]
+export const pathRules = (example: string): readonly Rule[] => [
+  ...matching('^/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*$', `write an absolute path such as ${example}`),
+  { rule: "!self.matches(r'/[.][.]?(/|$)')", message: `write the path without . and .., such as ${example}` },
+]
+export const podAnnotationRules = matching(
+  '^([A-Za-z0-9][A-Za-z0-9._/-]*[*]?|[*])$',
+  'write an annotation key such as example.com/device, or a prefix with * at its end such as example.com/*',
+)
 export const handlerRules: readonly Rule[] = [
   {
-    rule: "has(self.type) || self.name in ['runc', 'crun', 'runsc', 'kata']",
-    message: 'write type (runc or crun): it can be left out only when the name is that of an OCI runtime',
-  },
-  {
-    rule: "(has(self.type) ? self.type : self.name) in ['runc', 'crun'] || !(has(self.type) || self.name in ['runsc', 'kata'])",
-    message: 'handlers of type runsc and kata are not supported in this version; write type runc or crun',
+    rule: "has(self.type) || self.name in ['runc', 'crun']",
+    message: 'write type: runc or type: crun; it can be left out only when the name of the handler is runc or crun',
   },
 ]
-
 export const handlersRules: readonly Rule[] = [
   {
     rule: 'self.filter(h, has(h.default) && h.default).size() <= 1',
     message: 'only one handler can be the default; write default: true once',
   },
+  {
+    rule: 'self.all(h, !has(h.runtimeClass) || self.exists_one(o, has(o.runtimeClass) && (has(o.runtimeClass.name) ? o.runtimeClass.name : o.name) == (has(h.runtimeClass.name) ? h.runtimeClass.name : h.name)))',
+    message: 'two handlers ask for the same RuntimeClass; write runtimeClass.name so that each has its own',
+  },
 ]
+
+export const sandboxImageRules: readonly Rule[] = [
+  ...matching(imageName, 'write an image with its registry, such as registry.k8s.io/pause:3.10.2'),
+  {
+    rule: "self.matches('(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$')",
+    message: 'write the tag or the digest of the image too, such as registry.k8s.io/pause:3.10.2',
+  },
+]
+
+export const registryHostRules = matching(
+  '^[A-Za-z0-9.-]+(:[0-9]+)?$',
+  'write a registry host such as docker.io or registry.example:5000',
+)
+export const addressRules = matching(
+  '^https?://[^ ]+$',
+  'write an http or https address such as https://proxy.example:3128',
+)
 
 export const maxUnavailableRules: readonly Rule[] = [
   {
@@ -55,13 +130,10 @@ export const maxUnavailableRules: readonly Rule[] = [
     message: 'write a number of at least 1 or a percentage from 1% to 100%, such as 1 or 10%',
   },
 ]
-
-export const rolloutRules: readonly Rule[] = [
-  unsupported('rollout.canary', 'has(self.canary)'),
-  unsupported('rollout.window', 'has(self.window)'),
-  unsupported('rollout.gates', 'has(self.gates)'),
-  unsupported(
-    'rollout.drain.disableEviction: true',
-    'has(self.drain) && has(self.drain.disableEviction) && self.drain.disableEviction',
-  ),
+export const disableEvictionRules: readonly Rule[] = [
+  {
+    rule: '!self',
+    message: 'spec.rollout.drain.disableEviction: true is not supported in this version; write false or remove it',
+  },
 ]
+export const driftRules = valueNotSupported('Repair', 'Report')
