@@ -1,0 +1,3 @@
+module drydock.dev/test/pause
+
+go 1.26.0
