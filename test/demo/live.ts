@@ -1,0 +1,69 @@
+/** Shows what happens on the nodes while it happens: a table that is drawn again, or a line for each change. */
+
+import { createInterface } from 'node:readline'
+import { table } from '../../cli/render/table.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+
+interface Watched {
+  readonly resource: string
+  readonly fields: readonly string[]
+}
+
+const profile: Watched = { resource: 'runtimeprofiles', fields: ['.status.message'] }
+const runtimes: Watched = {
+  resource: 'noderuntimes',
+  fields: ['.status.phase', '.status.action', '.status.observed.cgroup.engineDriver', '.status.message'],
+}
+const nodes: Watched = { resource: 'nodes', fields: ['.spec.unschedulable'] }
+
+const jsonpath = (fields: readonly string[]) =>
+  `{.metadata.name}${fields.map((field) => `{"\\t"}{${field}}`).join('')}{"\\n"}`
+
+export interface Live {
+  stop(): void
+}
+
+export const showLive = (cluster: Cluster, log: (line: string) => void): Live => {
+  const profileRows = new Map<string, readonly string[]>()
+  const runtimeRows = new Map<string, readonly string[]>()
+  const cordoned = new Map<string, readonly string[]>()
+  const terminal = process.stdout.isTTY === true
+  let drawn = 0
+
+  const draw = () => {
+    const rows = [...runtimeRows]
+      .sort()
+      .map(([name, [phase = '', action = '', driver = '', message = '']]) => [
+        name,
+        cordoned.get(name)?.[0] === 'true' ? 'cordoned' : 'in service',
+        phase,
+        action,
+        driver,
+        message.slice(0, 60),
+      ])
+    const text = [
+      ...[...profileRows].map(([name, [message = '']]) => `${name}: ${message}`),
+      table(['NODE', 'SERVICE', 'PHASE', 'ACTION', 'DRIVER', 'MESSAGE'], rows),
+    ].join('\n')
+    process.stdout.write(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ''}${text}\n`)
+    drawn = text.split('\n').length
+  }
+
+  const changed = (resource: string, rows: Map<string, readonly string[]>, [name = '', ...values]: string[]) => {
+    if (rows.get(name)?.join() === values.join()) return
+    rows.set(name, values)
+    const said = values.filter((value) => value !== '')
+    if (terminal) draw()
+    else if (said.length > 0) log(`${resource}/${name}: ${said.join(' · ')}`)
+  }
+
+  const follow = ({ resource, fields }: Watched, rows: Map<string, readonly string[]>) => {
+    const argv = ['get', resource, '--watch', '-o', `jsonpath=${jsonpath(fields)}`]
+    const child = cluster.spawn([cluster.program('kubectl'), ...argv], { stdio: ['ignore', 'pipe', 'ignore'] })
+    if (child.stdout) createInterface(child.stdout).on('line', (line) => changed(resource, rows, line.split('\t')))
+    return child
+  }
+
+  const children = [follow(profile, profileRows), follow(runtimes, runtimeRows), follow(nodes, cordoned)]
+  return { stop: () => children.forEach((child) => void child.kill()) }
+}
