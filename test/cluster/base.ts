@@ -25,6 +25,9 @@ const systemPackages = [
 
 const enginePackages = ['containerd', 'runc', 'crun', 'containernetworking-plugins']
 
+/** Kept as packages, not installed: busybox for an image. */
+const downloaded = ['busybox-static']
+
 /** Nobody reads them on a node, and they are half of the files to copy for each. */
 const unread = ['usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/locale', 'var/lib/apt/lists']
 
@@ -56,7 +59,7 @@ export async function engineBase(cache: Cache, release: Release): Promise<Engine
   const bare = await bareBase(cache, release)
   const folder = await cache.get({
     name: `base-${release}`,
-    key: JSON.stringify([bare.root, enginePackages, 1]),
+    key: JSON.stringify([bare.root, enginePackages, downloaded, 1]),
     build: async (target, detail) => {
       const root = join(target, 'root')
       await must(['cp', '-a', '--reflink=auto', bare.root, root])
@@ -77,6 +80,7 @@ async function installEngine(root: string, detail: Log): Promise<void> {
     must(contained(['chroot', root, 'env', 'DEBIAN_FRONTEND=noninteractive', ...argv]), { onLine: detail })
   await inside('apt-get', 'update', '--quiet')
   await inside('apt-get', 'install', '--quiet', '--yes', '--no-install-recommends', ...enginePackages)
+  await inside('apt-get', 'install', '--quiet', '--yes', '--download-only', '--no-install-recommends', ...downloaded)
   await rm(policy)
   await rm(join(root, 'etc/resolv.conf'))
 }

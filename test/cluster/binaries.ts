@@ -62,13 +62,18 @@ export async function containerd2(cache: Cache, settings: Settings): Promise<str
 }
 
 /** The program that holds a pod's namespaces. */
-export async function pause(cache: Cache): Promise<string> {
+export async function pause(cache: Cache, settings: Settings): Promise<string> {
   const source = join(import.meta.dirname, 'pause')
   const flags = '-s -w'
+  const ready = await readyMade(settings, ['pause'])
   return cache.get({
     name: 'pause',
-    key: await sourceKey(source, ['main.go'], flags),
-    build: (target, detail) => goBuild({ source, flags, packages: ['.'], target: join(target, 'pause'), detail }),
+    key: ready?.key ?? (await sourceKey(source, ['main.go'], flags)),
+    build: async (target, detail) => {
+      const program = join(target, 'pause')
+      if (ready) await copyFile(join(ready.folder, 'pause'), program)
+      else await goBuild({ source, flags, packages: ['.'], target: program, detail })
+    },
   })
 }
 

@@ -2,12 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { aptRepository, serveRepositories } from './apt-repository.ts'
 import { bareBase, engineBase, type Release } from './base.ts'
-import { containerd2, type Kubernetes, kubernetes } from './binaries.ts'
+import { containerd2, type Kubernetes, kubernetes, pause } from './binaries.ts'
 import { Cache } from './cache.ts'
 import { below, createCgroup, ownCgroup } from './cgroup.ts'
 import type { CgroupDriver } from './containerd-config.ts'
 import { clusterImages, type Images } from './image.ts'
-import { adminKubeconfig, initialize, joinCluster, proxyKubeconfig, startProxy } from './kubeadm.ts'
+import { adminKubeconfig, discoverySignature, initialize, joinCluster, proxyKubeconfig, startProxy } from './kubeadm.ts'
 import { tryLock, withLock } from './lock.ts'
 import { createNetwork } from './network.ts'
 import { boot, createRoot, enter, installContainerd2, loadImage, type Machine, nodeLogs } from './node.ts'
@@ -28,6 +28,7 @@ import {
   uniqueName,
   writeState,
 } from './state.ts'
+import { rememberSysctls } from './sysctls.ts'
 
 export interface ClusterSpec {
   /** Lower-case letters, digits and dashes; clusters of different names stand side by side. */
@@ -66,6 +67,7 @@ export async function bringUp(spec: ClusterSpec): Promise<Cluster> {
       cgroup: below(await ownCgroup(), uniqueName(settings, name)),
       ready: false,
     }
+    await rememberSysctls(settings)
     await writeState(folder, state)
     await startServices(folder, state, parts)
     const cluster = new Cluster(settings, state)
@@ -126,8 +128,9 @@ async function gather(spec: ClusterSpec, settings: Settings, progress: Progress)
   const releases = [...new Set<Release>(kinds.map(({ release }) => release))]
   const programs = async () => {
     const built = await kubernetes(cache, settings)
+    const sandbox = await pause(cache, settings)
     const newer = kinds.some(({ engine }) => engine === 'containerd2') ? await containerd2(cache, settings) : undefined
-    return { kubernetes: built, images: await clusterImages(cache, built), ...(newer ? { containerd2: newer } : {}) }
+    return { kubernetes: built, pause: sandbox, ...(newer ? { containerd2: newer } : {}) }
   }
   const systems = async () => {
     const repositories: Partial<Record<Release, string>> = {}
@@ -140,7 +143,8 @@ async function gather(spec: ClusterSpec, settings: Settings, progress: Progress)
     return { repositories, roots }
   }
   const [built, installed] = await Promise.all([programs(), systems()])
-  return { ...built, ...installed }
+  const { packages } = await engineBase(cache, kinds[0]!.release)
+  return { ...built, ...installed, images: await clusterImages(cache, { ...built, packages }) }
 }
 
 async function startServices(folder: string, state: ClusterState, parts: Parts): Promise<void> {
@@ -192,8 +196,18 @@ async function startControlPlane(cluster: Cluster, machine: Machine, start: Star
     await writeFile(cluster.kubeconfigPath, await adminKubeconfig(machine), { mode: 0o600 })
     const kubeconfig = await proxyKubeconfig(machine)
     await startProxy(machine, kubeconfig)
+    await progress.step('waiting until nodes may join', () =>
+      waitFor('the signed cluster-info', () => unsigned(cluster), { timeout: 60_000 }),
+    )
     return kubeconfig
   })
+}
+
+async function unsigned(cluster: Cluster): Promise<string | undefined> {
+  const field = `jsonpath={.data.${discoverySignature}}`
+  const args = ['--namespace=kube-public', 'get', 'configmap', 'cluster-info', '--output', field]
+  const { stdout, stderr } = await cluster.kubectl(args, { timeout: 10_000 })
+  return stdout ? undefined : stderr.trim() || 'the controller manager has not signed it'
 }
 
 async function startWorker(machine: Machine, index: number, start: Start & { api: Promise<string> }): Promise<void> {

@@ -1,6 +1,6 @@
 import { copyFile, link, mkdir, readdir, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Kubernetes, pause } from './binaries.ts'
+import type { Kubernetes } from './binaries.ts'
 import { type Cache, digest, fileDigest } from './cache.ts'
 import { must } from './process.ts'
 
@@ -15,13 +15,21 @@ export interface Images {
   pause: string
 }
 
-export async function clusterImages(cache: Cache, { folder, version }: Kubernetes): Promise<Images> {
+export interface ImageParts {
+  kubernetes: Kubernetes
+  /** Folder with the program `pause`. */
+  pause: string
+  /** Folder of Debian packages, busybox-static among them. */
+  packages: string
+}
+
+export async function clusterImages(cache: Cache, parts: ImageParts): Promise<Images> {
+  const { folder, version } = parts.kubernetes
   const listing = [join(folder, 'kubeadm'), 'config', 'images', 'list', '--kubernetes-version', version]
   const wanted = (await must(listing)).trim().split('\n')
   const pauseName = wanted.find((name) => name.includes('/pause:'))
   if (!pauseName) throw new Error(`${listing.join(' ')} names no pause image`)
   const programs = wanted.filter((name) => /\/(kube-|etcd:)/.test(name))
-  const pauseFolder = await pause(cache)
   return {
     pause: pauseName,
     controlPlane: await archive(cache, {
@@ -36,15 +44,15 @@ export async function clusterImages(cache: Cache, { folder, version }: Kubernete
         name: 'image-pause',
         names: [pauseName],
         command: ['/pause'],
-        contents: JSON.stringify([pauseFolder]),
-        fill: (root) => copyFile(join(pauseFolder, 'pause'), join(root, 'pause')),
+        contents: JSON.stringify([parts.pause]),
+        fill: (root) => copyFile(join(parts.pause, 'pause'), join(root, 'pause')),
       }),
       await archive(cache, {
         name: 'image-busybox',
         names: [busyboxImage],
         command: ['sh'],
-        contents: 'busybox-static',
-        fill: fillBusybox,
+        contents: JSON.stringify([parts.packages]),
+        fill: (root) => fillBusybox(root, parts.packages),
       }),
     ],
   }
@@ -60,12 +68,12 @@ async function fillControlPlane(root: string, kubernetesFolder: string): Promise
 }
 
 /** Debian's static busybox with a link of each of its programs. */
-async function fillBusybox(root: string): Promise<void> {
+async function fillBusybox(root: string, packages: string): Promise<void> {
   const folder = join(root, '..', 'package')
   await mkdir(folder)
-  await must(['apt-get', 'download', '--quiet', 'busybox-static'], { cwd: folder })
-  const [file] = await readdir(folder)
-  await must(['dpkg-deb', '--extract', join(folder, file ?? ''), folder])
+  const file = (await readdir(packages)).find((name) => name.startsWith('busybox-static_'))
+  if (!file) throw new Error(`no busybox-static among the packages in ${packages}`)
+  await must(['dpkg-deb', '--extract', join(packages, file), folder])
   const programs = join(root, 'bin')
   await mkdir(programs)
   for (const name of ['etc', 'tmp', 'root', 'var']) await mkdir(join(root, name))

@@ -8,7 +8,8 @@ import { type Output, succeeded } from './process.ts'
 
 const criSocket = 'unix:///var/run/containerd/containerd.sock'
 /** A bootstrap token for a network that nobody else is on. */
-const token = 'dryd0c.0123456789abcdef'
+const tokenId = 'dryd0c'
+const token = `${tokenId}.0123456789abcdef`
 const initFile = '/etc/kubernetes/testbed-init.yaml'
 const joinFile = '/etc/kubernetes/testbed-join.yaml'
 
@@ -23,6 +24,9 @@ export async function initialize(machine: Machine, version: string, cgroupDriver
   const skipped = '--skip-phases=addon/coredns,addon/kube-proxy'
   await kubeadm(machine, ['init', '--config', initFile, skipped, '--skip-token-print'], 180_000)
 }
+
+/** The field of kube-public/cluster-info without which `kubeadm join` waits ten seconds before it asks again. */
+export const discoverySignature = `jws-kubeconfig-${tokenId}`
 
 /** Makes the machine a worker: `kubeadm join`. */
 export async function joinCluster(machine: Machine, index: number): Promise<void> {

@@ -40,6 +40,7 @@ export async function furnish(root: string, index: number, plan: NodePlan): Prom
     await mkdir(join(root, dirname(path)), { recursive: true })
     await writeFile(join(root, path), text)
   }
+  await mkdir(join(root, 'etc/kubernetes/manifests'), { recursive: true })
   for (const name of ['kubelet', 'kubeadm', 'kubectl', 'kube-proxy']) {
     await symlink(`${hyperkubeFolder}/${name}`, join(root, 'usr/bin', name))
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Cgroup, createCgroup, destroyCgroup, processesIn } from './cgroup.ts'
 import { bridge, inNetwork } from './network.ts'
@@ -101,7 +101,9 @@ export async function consoleTail(machine: Machine): Promise<string> {
 }
 
 /** Files of the computer outside of the machine's folder that systemd-nspawn keeps for it. */
-export async function forget(machineName: string): Promise<void> {
+export async function forget({ machineName, root }: Machine): Promise<void> {
+  const found = await stat(root).catch(() => undefined)
+  if (found) await rm(`/run/systemd/nspawn/locks/inode-${found.dev}:${found.ino}`, { force: true })
   for (const kind of ['propagate', 'unix-export', 'inaccessible']) {
     await rm(join('/run/systemd/nspawn', kind, machineName), { recursive: true, force: true })
   }

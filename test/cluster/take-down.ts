@@ -7,6 +7,7 @@ import { forget } from './node.ts'
 import type { Log } from './progress.ts'
 import type { Settings } from './settings.ts'
 import { clusterFolder, machinesOf, readState, uniqueName } from './state.ts'
+import { restoreSysctls } from './sysctls.ts'
 
 /**
  * Ends all of the cluster: processes, cgroups, network, mounts, files; also of one whose `up` was killed at any point.
@@ -25,8 +26,9 @@ export async function takeDown(settings: Settings, name: string, log: Log): Prom
     // Without a state nothing was started; an empty cgroup may stand.
     await destroyCgroup(state?.cgroup ?? below(await ownCgroup(), uniqueName(settings, name)))
     await unmountBelow(folder)
-    for (const { machineName } of state ? machinesOf(settings, state) : []) await forget(machineName)
+    for (const machine of state ? machinesOf(settings, state) : []) await forget(machine)
     await rm(folder, { recursive: true, force: true })
+    await restoreSysctls(settings)
     log(`cluster ${name} is down`)
   } finally {
     lock.release()
