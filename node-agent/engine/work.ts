@@ -1,0 +1,98 @@
+/** The open change, as the records of its journal tell it. Pure: the same records give the same work after any crash. */
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { Instant } from '../host/boot-clock.ts'
+import type { Change, JournalRecord, Order, Verification, Why } from '../journal/records.ts'
+import { stepsAgain, stepsOf } from '../steps/index.ts'
+import type { StepName } from '../steps/step.ts'
+
+type Stage =
+  /** `next` is the step to apply; one that was begun before a crash is applied again. The deadline counts from `since`. */
+  | { readonly name: 'forward'; readonly since: Instant; readonly steps: readonly StepName[]; readonly next: number }
+  | { readonly name: 'proven'; readonly at: Instant; readonly courier: boolean }
+  /** `restored` names the boot in which the former files were put back before anything started. */
+  | { readonly name: 'back'; readonly why: Why; readonly restored?: string }
+  | { readonly name: 'failed'; readonly at: Instant; readonly why: Why }
+
+export interface Timing {
+  readonly name: string
+  readonly begin: Instant
+}
+
+export interface Work {
+  readonly id: string
+  readonly order: Order
+  readonly change: Change
+  readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+  readonly stage: Stage
+  /** Of the whole change: the first so many steps may have had an effect. */
+  readonly touched: number
+  /** The boot in which the last step was begun. */
+  readonly boot: string
+  readonly timings: readonly Timing[]
+  /** When the last pass through the steps ended. */
+  readonly end?: Instant
+  readonly podsRemoved: number
+  readonly verification?: Verification
+}
+
+type Opening = Extract<JournalRecord, { type: 'open' }>
+
+function opened({ id, order, change, shown, at }: Opening): Work {
+  const stage = { name: 'forward', since: at, steps: stepsOf(change), next: 0 } as const
+  return { id, order, change, shown, stage, touched: 0, boot: at.boot, timings: [], podsRemoved: 0 }
+}
+
+function begun(work: Work, { name, at, podsRemoved }: Extract<JournalRecord, { type: 'step' }>): Work {
+  const { stage } = work
+  const all = stepsOf(work.change)
+  // Once proven, everything has been touched, and stays so while the node is proven again.
+  const touched = Math.max(work.touched, all.indexOf(name) + 1)
+  return {
+    ...work,
+    stage: stage.name === 'forward' ? { ...stage, next: stage.steps.indexOf(name) } : stage,
+    touched,
+    boot: at.boot,
+    timings: [...work.timings, { name, begin: at }],
+    podsRemoved: podsRemoved ?? work.podsRemoved,
+  }
+}
+
+function proven(work: Work, { at, verification }: Extract<JournalRecord, { type: 'proven' }>): Work {
+  const touched = stepsOf(work.change).length
+  return { ...work, stage: { name: 'proven', at, courier: false }, touched, end: at, verification }
+}
+
+/** A record that has no meaning where it stands changes nothing. */
+export function record(work: Work | undefined, entry: JournalRecord): Work | undefined {
+  if (entry.type === 'open') return opened(entry)
+  if (!work) return undefined
+  const { stage } = work
+  switch (entry.type) {
+    case 'step':
+      return begun(work, entry)
+    case 'proven':
+      return proven(work, entry)
+    case 'courier':
+      return stage.name === 'proven' ? { ...work, stage: { ...stage, courier: true } } : work
+    case 'again':
+      return { ...work, stage: { name: 'forward', since: entry.at, steps: stepsAgain, next: 0 }, timings: [] }
+    case 'back':
+      return { ...work, stage: { name: 'back', why: entry.why } }
+    case 'restored':
+      return stage.name === 'back' ? { ...work, stage: { ...stage, restored: entry.at.boot } } : work
+    case 'failed':
+      return { ...work, stage: { name: 'failed', at: entry.at, why: entry.why } }
+    default:
+      return entry satisfies never
+  }
+}
+
+export function replay(records: readonly JournalRecord[]): Work | undefined {
+  return records.reduce<Work | undefined>(record, undefined)
+}
+
+/** The step under way is done: the next one is due. Not in the journal: a crash does the step again. */
+export function stepped(work: Work): Work {
+  const { stage } = work
+  return stage.name === 'forward' ? { ...work, stage: { ...stage, next: stage.next + 1 } } : work
+}

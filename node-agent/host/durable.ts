@@ -1,0 +1,37 @@
+/** Changes of files that survive a power cut whole or not at all. */
+import { basename, dirname, join } from 'node:path'
+import type { Attributes, Disk } from './disk.ts'
+
+/** Read by everybody, as configuration files are; secrets are not among what Drydock writes. */
+const fresh: Attributes = { mode: 0o644, uid: 0, gid: 0 }
+
+/** Follows a link to the file itself, so that a linked configuration file stays linked. */
+async function realFile(disk: Disk, path: string): Promise<string> {
+  return (await disk.resolve(path)) ?? path
+}
+
+/**
+ * Replaces a file as a whole; mode and owner stay. The temporary name is the same each time, so that what a crash left
+ * is replaced instead of piling up, and ends in nothing that a `*.toml` or `*.conf` of an engine reads.
+ */
+export async function replaceFile(disk: Disk, path: string, bytes: Buffer, attributes = fresh): Promise<void> {
+  const file = await realFile(disk, path)
+  const folder = dirname(file)
+  const temporary = join(folder, `.${basename(file)}.drydock`)
+  await disk.makeFolder(folder, 0o755)
+  await disk.unlink(temporary)
+  try {
+    await disk.create(temporary, bytes, (await disk.attributes(file)) ?? attributes)
+    await disk.sync(temporary)
+    await disk.rename(temporary, file)
+  } catch (error) {
+    await disk.unlink(temporary)
+    throw error
+  }
+  await disk.sync(folder)
+}
+
+export async function removeFile(disk: Disk, path: string): Promise<void> {
+  await disk.unlink(path)
+  await disk.sync(dirname(path))
+}

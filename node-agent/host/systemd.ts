@@ -1,0 +1,83 @@
+/** Units through systemctl: explicit starts and stops, each with a deadline and a check of what became of it. */
+import { UnitError } from './errors.ts'
+import type { Ran, UnitState } from './host.ts'
+
+type Run = (argv: readonly string[], options: { timeoutMs: number }) => Promise<Ran>
+
+const properties = [
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'InvocationID',
+  'MainPID',
+  'ExecStart',
+  'FragmentPath',
+  'DropInPaths',
+]
+
+/** A node's kubelet and engines stop in seconds; a container that does not end may hold a stop for systemd's 90 s. */
+const jobTimeoutMs = 120_000
+
+/** `systemctl show` prints `KEY=value`, one a line. */
+export function parseUnit(shown: string): UnitState {
+  const values = new Map<string, string>()
+  for (const line of shown.split('\n')) {
+    const equals = line.indexOf('=')
+    if (equals > 0) values.set(line.slice(0, equals), line.slice(equals + 1))
+  }
+  const text = (key: string): string => values.get(key) ?? ''
+  return {
+    loadState: text('LoadState'),
+    activeState: text('ActiveState'),
+    subState: text('SubState'),
+    invocationId: text('InvocationID'),
+    mainPid: Number(text('MainPID') || 0),
+    execStart: /(?:^|[{ ;])path=([^ ;]+)/.exec(text('ExecStart'))?.[1] ?? '',
+    files: [text('FragmentPath'), ...text('DropInPaths').split(' ')].filter((path) => path !== ''),
+  }
+}
+
+export interface Units {
+  unit(name: string): Promise<UnitState>
+  startUnit(name: string): Promise<void>
+  stopUnit(name: string): Promise<void>
+}
+
+export function systemdUnits(run: Run): Units {
+  const systemctl = async (timeoutMs: number, ...args: string[]): Promise<Ran> =>
+    run(['systemctl', '--no-ask-password', '--no-pager', ...args], { timeoutMs })
+
+  const unit = async (name: string): Promise<UnitState> => {
+    const shown = await systemctl(10_000, 'show', `--property=${properties.join(',')}`, '--', name)
+    if (shown.code !== 0) throw new UnitError(`systemctl cannot show ${name}: ${shown.stderr.trim()}`)
+    return parseUnit(shown.stdout)
+  }
+
+  const job = async (verb: 'start' | 'stop', name: string): Promise<void> => {
+    const ran = await systemctl(jobTimeoutMs, verb, '--', name)
+    if (ran.code !== 0) throw new UnitError(`systemctl ${verb} ${name} failed: ${ran.stderr.trim()}`)
+  }
+
+  return {
+    unit,
+    /** A start of a unit that is active already starts nothing: the caller stops it first. */
+    startUnit: async (name) => {
+      // Earlier failures count against the unit's start limit, which would refuse this start. Fails when nothing failed.
+      await systemctl(10_000, 'reset-failed', '--', name)
+      await job('start', name)
+      const state = await unit(name)
+      if (state.activeState !== 'active') {
+        throw new UnitError(
+          `${name} was started but is ${state.activeState} (${state.subState}): see journalctl -u ${name}.`,
+        )
+      }
+    },
+    stopUnit: async (name) => {
+      await job('stop', name)
+      const state = await unit(name)
+      if (state.activeState !== 'inactive' && state.activeState !== 'failed') {
+        throw new UnitError(`${name} was stopped but is ${state.activeState} (${state.subState}).`)
+      }
+    },
+  }
+}

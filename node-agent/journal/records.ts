@@ -1,0 +1,80 @@
+/** What the journal says. Each record is durable before what it announces happens. */
+import type { NodeRuntimeSpec, NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { Action, CgroupDriver } from '../engines/engine.ts'
+import type { Instant } from '../host/boot-clock.ts'
+import type { StepName } from '../steps/step.ts'
+
+/** The spec of the NodeRuntime, and what the courier adds. */
+export type Order = NodeRuntimeSpec & {
+  /** The agent's image: the pods of the proof run it. */
+  readonly image?: string
+  /** metadata.generation that the order was read at. */
+  readonly generation?: number
+}
+
+export type Verification = NonNullable<NodeRuntimeStatus['verification']>
+
+/** Name of a blob: the SHA-256 of its bytes. null: there was, or will be, no file. */
+export type BlobName = string | null
+
+export interface FileRecord {
+  readonly path: string
+  readonly before: BlobName
+  readonly after: BlobName
+  /** What the file is without Drydock. */
+  readonly original: BlobName
+}
+
+/** What a proof must show. */
+export interface Expectation {
+  /** Names of the handlers to prove, at least one. */
+  readonly handlers: readonly string[]
+  /** Where pods' cgroups must lie; undefined: anywhere. */
+  readonly cgroupDriver?: CgroupDriver
+}
+
+/** Everything that the change and its undoing need to know, so that neither looks at the node again after a crash. */
+export interface Change {
+  readonly action: Action
+  readonly engineUnit: string
+  readonly kubeletUnit: string
+  /** The kubelet's CRI endpoint, with its scheme. */
+  readonly endpoint: string
+  readonly healthz: { readonly address: string; readonly port: number }
+  readonly files: readonly FileRecord[]
+  readonly wanted: Expectation
+  readonly former: Expectation
+}
+
+/** Why a change is undone. */
+export interface Why {
+  readonly reason: string
+  readonly message: string
+  readonly step?: string
+}
+
+export type JournalRecord =
+  /** The change begins: the deadline counts from here. */
+  | {
+      readonly type: 'open'
+      readonly at: Instant
+      readonly id: string
+      readonly order: Order
+      readonly change: Change
+      /** What the status shows of the plan. */
+      readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+    }
+  /** A step is about to be applied. */
+  | { readonly type: 'step'; readonly at: Instant; readonly name: StepName; readonly podsRemoved?: number }
+  /** Every step is done and every handler proven. */
+  | { readonly type: 'proven'; readonly at: Instant; readonly verification: Verification }
+  /** A request came after the proof. */
+  | { readonly type: 'courier'; readonly at: Instant }
+  /** The node has booted since the proof, and is about to be proven again; the deadline counts from here. */
+  | { readonly type: 'again'; readonly at: Instant }
+  /** The change is about to be undone. */
+  | { readonly type: 'back'; readonly at: Instant; readonly why: Why }
+  /** The former files were put back at boot, before engine and kubelet started. */
+  | { readonly type: 'restored'; readonly at: Instant }
+  /** Undoing did not end in a proven node. */
+  | { readonly type: 'failed'; readonly at: Instant; readonly why: Why }

@@ -1,0 +1,15 @@
+import { type Step, type StepContext, startAnew, stopIfActive, waitUntil } from './step.ts'
+
+export async function startKubeletAnew(context: StepContext): Promise<void> {
+  const { kubeletUnit, healthz } = context.change
+  await startAnew(context, kubeletUnit)
+  await waitUntil(context, `${kubeletUnit} is healthy: see journalctl -u ${kubeletUnit}`, () =>
+    context.kubeletHealthy(healthz),
+  )
+}
+
+export const startKubelet: Step = {
+  name: 'start-kubelet',
+  apply: startKubeletAnew,
+  revert: (context) => stopIfActive(context, context.change.kubeletUnit),
+}

@@ -1,0 +1,80 @@
+/**
+ * A switch is a list of steps; undoing it is the same list backwards. A step may be cut off at any point and is then
+ * applied, or reverted, from its beginning.
+ */
+import type { BootClock } from '../host/boot-clock.ts'
+import type { Host } from '../host/host.ts'
+import type { Blobs } from '../journal/blobs.ts'
+import type { Change, Expectation, Verification } from '../journal/records.ts'
+
+export type StepName =
+  | 'stop-kubelet'
+  | 'remove-pods'
+  | 'stop-engine'
+  | 'write-files'
+  | 'start-engine'
+  | 'prove'
+  | 'start-kubelet'
+
+/** The engine, spoken to through CRI. Every call rejects when its signal aborts. */
+export interface Runtime {
+  /** Resolves as soon as the engine answers and says that it is ready. */
+  ready(endpoint: string, signal: AbortSignal): Promise<void>
+  /** Stops and removes every pod; tells how many there were. */
+  removePods(endpoint: string, signal: AbortSignal): Promise<number>
+  /** Runs one pod per handler, after removing what an interrupted proof left. What fails is told, not thrown. */
+  prove(endpoint: string, wanted: Expectation & { image?: string }, signal: AbortSignal): Promise<Verification>
+}
+
+export interface StepContext {
+  readonly host: Host
+  readonly clock: BootClock
+  readonly runtime: Runtime
+  readonly blobs: Blobs
+  /** Gives up reserved space and tries again when the disk is full. */
+  readonly withReserve: (act: () => Promise<void>) => Promise<void>
+  /** Whether the kubelet says that it is healthy. */
+  readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
+  readonly change: Change
+  readonly image: string | undefined
+  /** Aborts at the deadline, and when the change is to be undone. */
+  readonly signal: AbortSignal
+  /** What the steps find out for the status. */
+  readonly findings: Findings
+}
+
+export interface Findings {
+  podsRemoved: number
+  verification?: Verification
+}
+
+export interface Step {
+  readonly name: StepName
+  /** True when the effect of `apply` is there already. Absent: the step is applied in any case. */
+  check?(context: StepContext): Promise<boolean>
+  apply(context: StepContext): Promise<void>
+  /** Takes the effect of `apply` back, whole or half done. */
+  revert?(context: StepContext): Promise<void>
+}
+
+/** Polls often: these waits are time without a kubelet. `what` completes the sentence "gave up waiting until ...". */
+export async function waitUntil(context: StepContext, what: string, holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) {
+    if (context.signal.aborted) throw new Error(`Gave up waiting until ${what}.`, { cause: context.signal.reason })
+    await context.clock.sleep(25, context.signal)
+  }
+}
+
+/** Stops a unit, if it runs at all. */
+export async function stopIfActive({ host }: StepContext, unit: string): Promise<void> {
+  if ((await host.unit(unit)).activeState !== 'inactive') await host.stopUnit(unit)
+}
+
+/** Starts a unit for certain: one that runs keeps what it loaded when it started, whatever its files say now. */
+export async function startAnew(context: StepContext, unit: string): Promise<void> {
+  const before = await context.host.unit(unit)
+  if (before.activeState !== 'inactive') await context.host.stopUnit(unit)
+  await context.host.startUnit(unit)
+  const after = await context.host.unit(unit)
+  if (after.invocationId === before.invocationId) throw new Error(`${unit} was not started anew.`)
+}

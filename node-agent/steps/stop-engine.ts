@@ -1,0 +1,14 @@
+import { type Step, startAnew } from './step.ts'
+
+export const stopEngine: Step = {
+  name: 'stop-engine',
+  check: async ({ host, change }) => (await host.unit(change.engineUnit)).activeState === 'inactive',
+  apply: ({ host, change }) => host.stopUnit(change.engineUnit),
+  revert: async (context) => {
+    const { change, runtime, signal } = context
+    await startAnew(context, change.engineUnit)
+    await runtime.ready(change.endpoint, signal)
+    // Pods that the kubelet made under the new configuration, and that the new engine could not remove any more.
+    if (change.action === 'DrainRestart') await runtime.removePods(change.endpoint, signal)
+  },
+}

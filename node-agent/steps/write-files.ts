@@ -1,0 +1,51 @@
+import { blobName } from '../journal/blobs.ts'
+import type { BlobName, Change, FileRecord } from '../journal/records.ts'
+import type { Step, StepContext } from './step.ts'
+
+type Files = Pick<StepContext, 'host' | 'blobs' | 'withReserve'> & { readonly change: Pick<Change, 'files'> }
+
+const found = async ({ host }: Files, { path }: FileRecord): Promise<BlobName> => blobName(await host.readFile(path))
+
+async function put({ host, blobs, withReserve }: Files, path: string, name: BlobName): Promise<void> {
+  const bytes = await blobs.get(name)
+  await withReserve(() => (bytes ? host.replaceFile(path, bytes) : host.removeFile(path)))
+}
+
+async function isWritten(files: Files): Promise<boolean> {
+  for (const file of files.change.files) {
+    if ((await found(files, file)) !== file.after) return false
+  }
+  return true
+}
+
+async function write(files: Files): Promise<void> {
+  for (const file of files.change.files) {
+    const now = await found(files, file)
+    if (now === file.after) continue
+    if (now !== file.before) throw new Error(`${file.path} was changed by somebody else since the change was prepared.`)
+    await put(files, file.path, file.after)
+  }
+}
+
+/**
+ * Puts the former bytes back, the last file first. Only what Drydock wrote is undone: a file that is neither the former
+ * nor the new one is somebody else's, and stays. A file that cannot be restored does not keep the others from it.
+ */
+export async function restoreFiles(files: Files): Promise<void> {
+  const errors: unknown[] = []
+  for (const file of files.change.files.toReversed()) {
+    try {
+      if ((await found(files, file)) === file.after) await put(files, file.path, file.before)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+export const writeFiles: Step = {
+  name: 'write-files',
+  check: isWritten,
+  apply: write,
+  revert: restoreFiles,
+}
