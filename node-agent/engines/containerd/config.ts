@@ -1,0 +1,117 @@
+/** Pure: bytes of containerd's configuration in, bytes out. */
+import type { FileEdit, FileFound, Found, Past, Pasts, Refusal, Target } from '../engine.ts'
+import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
+import { editToml } from '../toml/edit.ts'
+import { lineOf, TomlEditError } from '../toml/statements.ts'
+import { type Change, isTable, same, type Tree, tableAt, undoChanges, valueAt } from '../toml/tree.ts'
+import { documentsOf, treeOf } from './documents.ts'
+import { layoutOf, majorOf } from './paths.ts'
+import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
+import { wishesOf } from './wishes.ts'
+
+/** The main file with the target in it; nothing when it has that already. */
+export function renderConfig(found: Found, target: Target, pasts: Pasts): readonly FileEdit[] | Refusal {
+  return orRefusal(() => {
+    const current = found.configFiles[0]
+    const original = originalOf(current, pasts.get(current.path))
+    const after = withTarget(found, { path: current.path, bytes: original }, target)
+    return sameBytes(after, current.bytes) ? [] : [{ path: current.path, before: current.bytes, after, original }]
+  })
+}
+
+/** What the file is without Drydock. */
+function originalOf(current: FileFound, past: Past | undefined): Buffer | undefined {
+  if (!past || current.bytes === undefined) return current.bytes
+  if (sameBytes(current.bytes, past.written)) return past.original
+  const [written, original] = [past.written, past.original].map((bytes) => treeOf({ path: current.path, bytes }))
+  const changes = undoChanges(treeOf(current), written!, original!)
+  // A file that we began keeps its version: what others wrote into it since is meant in that one.
+  return edited(
+    current,
+    changes.filter(({ path }) => path[0] !== 'version'),
+  )
+}
+
+function withTarget(found: Found, main: FileFound, target: Target): Buffer | undefined {
+  const documents = documentsOf(found, main)
+  const [{ version, tree }] = documents
+  const major = majorOf(found.observed.engine?.version)
+  const view = effectiveView(documents, major)
+  const explicit = tableAt(documents.map(viewOf).reduce(merge, {}), ['runtimes'])
+  const wishes = wishesOf(found, view, { target, explicit })
+  checkDefault(main, view, { wishes, version })
+  if (wishes.length === 0) return main.bytes
+  checkReachable(documents, wishes, major)
+  const changes = wishes.map(({ path, value }) => ({ path: filePath(layoutOf(version), path), value }))
+  const header: Change[] = Object.keys(tree).length === 0 ? [{ path: ['version'], value: version }] : []
+  const bytes = edited(main, [...header, ...changes])
+  checkOverrides(documentsOf(found, { ...main, bytes }), wishes, major)
+  return bytes
+}
+
+function edited(file: FileFound, changes: readonly Change[]): Buffer {
+  try {
+    return Buffer.from(editToml(textOf(file.path, file.bytes), changes))
+  } catch (error) {
+    if (!(error instanceof TomlEditError)) throw error
+    throw new Refused(
+      'ConfigNotEditable',
+      `${file.path}:${error.line} cannot be edited safely: ${error.message}; write it as [tables] and try again`,
+    )
+  }
+}
+
+/** The default handler must have a table with a type, or the CRI plugin does not load. */
+function checkDefault(
+  main: FileFound,
+  view: Tree,
+  { wishes, version }: { wishes: readonly Change[]; version: number },
+): void {
+  const wished = wishes.find(({ path }) => path[0] === 'default_runtime_name')
+  const name = String(wished?.value ?? view['default_runtime_name'])
+  const isTyped =
+    tableAt(view, ['runtimes', name])['runtime_type'] ||
+    wishes.some(({ path }) => same(path, ['runtimes', name, 'runtime_type']))
+  if (isTyped) return
+  const line = lineOf(textOf(main.path, main.bytes), layoutOf(version).defaultRuntime)
+  throw new Refused(
+    'DefaultHandlerUndefined',
+    `${main.path}:${line} makes "${name}" the default handler, but no table with a runtime_type defines it: define it, or name another default handler in the profile`,
+  )
+}
+
+/** 1.x lets an import replace the whole plugin section; and a handler that only an import defines cannot be half of the main file's. */
+function checkReachable(documents: readonly Document[], wishes: readonly Change[], major: number): void {
+  const [main, ...imports] = documents
+  const replacing = major < 2 ? imports.find(hasCri) : undefined
+  if (replacing) {
+    throw new Refused(
+      'ConfigImported',
+      `${replacing.path} is imported by ${main!.path} and replaces its CRI section as a whole (containerd 1.x does not merge them): move its CRI settings into ${main!.path} and remove the import`,
+    )
+  }
+  for (const { path, value } of wishes) {
+    const handler = path.slice(0, 2)
+    if (path[0] !== 'runtimes' || path[2] === 'runtime_type' || isTable(valueAt(viewOf(main!), handler))) continue
+    const owner = imports.find((document) => isTable(valueAt(viewOf(document), handler)))
+    if (owner) throw overridden(owner, { path, value })
+  }
+}
+
+/** Imported files win over the main one on 2.x. */
+function checkOverrides(documents: readonly Document[], wishes: readonly Change[], major: number): void {
+  const view = effectiveView(documents, major)
+  for (const wish of wishes) {
+    if (same(valueAt(view, wish.path), wish.value)) continue
+    const owner = documents.slice(1).findLast((document) => valueAt(viewOf(document), wish.path) !== undefined)
+    throw overridden(owner ?? documents[0]!, wish)
+  }
+}
+
+function overridden(owner: Document, { path, value }: Change): Refused {
+  const key = filePath(layoutOf(owner.version), path).join('.')
+  return new Refused(
+    'ConfigOverridden',
+    `${owner.path} is imported and decides over ${key}, which must be ${JSON.stringify(value)}: write that value there, or remove the key from it`,
+  )
+}

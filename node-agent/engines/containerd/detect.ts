@@ -1,0 +1,185 @@
+/** What containerd there is on a host: by its systemd unit, never by PATH, because a host may have several. */
+import { dirname, isAbsolute, join, matchesGlob } from 'node:path/posix'
+import { flagOf, readService } from '../../detect/unit-file.ts'
+import type { Host } from '../../host/host.ts'
+import type { FileFound, Found, Observed, OciRuntime, Refusal } from '../engine.ts'
+import { textOf } from '../refused.ts'
+import { parseTree, type Tree, valueAt } from '../toml/tree.ts'
+import { defaultConfig, defaultSearchPath, runcType, unit } from './paths.ts'
+import { driverOf, driverOfHandler, handlersOf, viewOf } from './view.ts'
+
+export const programTimeoutMs = 20_000
+
+/** How deep files may import files: more is a mistake. */
+const importDepth = 5
+
+export async function detect(host: Host): Promise<Found | undefined> {
+  const state = await host.unit(unit)
+  if (state.loadState !== 'loaded') return undefined
+  const service = await readService(host, state.files)
+  const binary = state.execStart || service.command[0]?.text
+  if (!binary) return undefined
+  const configPath = flagOf(service.command, '--config', '-c')?.text ?? defaultConfig
+  const main = { path: configPath, bytes: await host.readFile(configPath) }
+  const searchPath = (service.environment.get('PATH')?.text ?? defaultSearchPath).split(':').filter(isAbsolute)
+  const version = versionOf((await host.run([binary, '--version'], { timeoutMs: programTimeoutMs })).stdout)
+  const configFiles = [main, ...(await importsOf(host, main))] as const
+  const engine = { name: 'containerd', binary, configPath, ...(version ? { version } : {}) }
+  const dumped = await dump(host, binary, configPath)
+  if ('reason' in dumped) {
+    return { observed: { engine }, configFiles, ociRuntimes: [], searchPath, refusal: dumped }
+  }
+  const { observed, ociRuntimes } = await effective(host, dumped, searchPath)
+  const stated = treeOrNone(main)['version']
+  const configVersion = typeof stated === 'number' ? stated : dumped.version
+  const socket = socketOf(dumped.tree)
+  return {
+    observed: { ...observed, engine: { ...engine, configVersion, ...(socket ? { socket } : {}) } },
+    configFiles,
+    ociRuntimes,
+    searchPath,
+  }
+}
+
+/** The effective configuration, imports and defaults in it, as the engine's own parser sees it. */
+export async function dump(
+  host: Host,
+  binary: string,
+  path: string,
+): Promise<{ tree: Tree; version: number; path: string } | Refusal> {
+  const { code, stdout, stderr } = await host.run([binary, '--config', path, 'config', 'dump'], {
+    timeoutMs: programTimeoutMs,
+  })
+  if (code !== 0) {
+    const message = `containerd does not accept its configuration ${path}: ${stderr.trim().slice(-1000)}`
+    return { reason: 'ConfigInvalid', message }
+  }
+  const tree = parseTree(stdout)
+  return { tree, version: Number(tree['version'] ?? 2), path }
+}
+
+/** "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3" → "1.6.20~ds1" */
+export function versionOf(output: string): string | undefined {
+  const word = output.trim().split(/\s+/)[2]
+  return word?.replace(/^v(?=\d)/, '')
+}
+
+/** The programs that runc-type handlers name, else `runc`, looked up as containerd's shim does. */
+export async function programOf(host: Host, handler: Tree, searchPath: readonly string[]): Promise<string | undefined> {
+  const named = valueAt(handler, ['options', 'BinaryName'])
+  return find(host, typeof named === 'string' && named !== '' ? named : 'runc', searchPath)
+}
+
+export async function find(host: Host, name: string, folders: readonly string[]): Promise<string | undefined> {
+  const candidates = name.includes('/') ? [name] : folders.map((folder) => join(folder, name))
+  for (const path of candidates) if (await host.isExecutable(path)) return path
+  return undefined
+}
+
+/** Asks a program that claims to be an OCI runtime for its name and version; undefined when it does not run. */
+export async function ociRuntime(host: Host, path: string): Promise<OciRuntime | undefined> {
+  const ran = await host.run([path, '--version'], { timeoutMs: programTimeoutMs }).catch(() => undefined)
+  if (ran?.code !== 0) return undefined
+  const [, name, version] = /^(\S+) version (\S+)/m.exec(ran.stdout) ?? []
+  return { path, kind: name === 'runc' || name === 'crun' ? name : 'other', version }
+}
+
+async function effective(
+  host: Host,
+  dumped: { tree: Tree; version: number; path: string },
+  searchPath: readonly string[],
+): Promise<Pick<Found, 'observed' | 'ociRuntimes'>> {
+  const view = viewOf(dumped)
+  const runtimes = new Map<string, OciRuntime>()
+  const learn = async (path: string | undefined): Promise<void> => {
+    if (path === undefined || runtimes.has(path)) return
+    const runtime = await ociRuntime(host, path)
+    if (runtime) runtimes.set(path, runtime)
+  }
+  for (const name of ['runc', 'crun']) await learn(await find(host, name, searchPath))
+  const handlers: NonNullable<Observed['handlers']>[number][] = []
+  for (const [name, handler] of handlersOf(view)) {
+    const binary = handler['runtime_type'] === runcType ? await programOf(host, handler, searchPath) : undefined
+    await learn(binary)
+    handlers.push(handlerFound(name, handler, { binary, runtimes, isDefault: name === view['default_runtime_name'] }))
+  }
+  const sandboxImage = view['sandbox_image']
+  const driver = driverOf(view)
+  return {
+    observed: {
+      handlers,
+      ...(typeof sandboxImage === 'string' && sandboxImage !== '' ? { sandboxImage } : {}),
+      ...(driver ? { engineDriver: driver } : {}),
+    },
+    ociRuntimes: [...runtimes.values()],
+  }
+}
+
+function handlerFound(
+  name: string,
+  handler: Tree,
+  known: { binary: string | undefined; runtimes: ReadonlyMap<string, OciRuntime>; isDefault: boolean },
+): NonNullable<Observed['handlers']>[number] {
+  const driver = driverOfHandler(handler)
+  const version = known.binary ? known.runtimes.get(known.binary)?.version : undefined
+  return {
+    name,
+    default: known.isDefault,
+    ...(handler['runtime_type'] ? { type: String(handler['runtime_type']) } : {}),
+    ...(known.binary ? { binary: known.binary } : {}),
+    ...(version ? { version } : {}),
+    ...(driver ? { cgroupDriver: driver } : {}),
+  }
+}
+
+/** Version 4 keeps the address in a plugin of its own. */
+function socketOf(tree: Tree): string | undefined {
+  const address =
+    valueAt(tree, ['plugins', 'io.containerd.server.v1.grpc', 'address']) ?? valueAt(tree, ['grpc', 'address'])
+  return typeof address === 'string' && address !== '' ? address : undefined
+}
+
+/** Files that a file imports, and those that these import, each once, in the order of reading. */
+async function importsOf(host: Host, main: FileFound): Promise<FileFound[]> {
+  const seen = new Set([main.path])
+  const files: FileFound[] = []
+  const visit = async (file: FileFound, depth: number): Promise<void> => {
+    for (const path of await importedBy(host, file)) {
+      if (seen.has(path) || depth > importDepth) continue
+      seen.add(path)
+      const imported = { path, bytes: await host.readFile(path) }
+      if (imported.bytes === undefined) continue
+      files.push(imported)
+      await visit(imported, depth + 1)
+    }
+  }
+  await visit(main, 1)
+  return files
+}
+
+async function importedBy(host: Host, file: FileFound): Promise<string[]> {
+  const tree = treeOrNone(file)
+  const imports = Array.isArray(tree['imports']) ? tree['imports'].filter((each) => typeof each === 'string') : []
+  const paths: string[] = []
+  for (const each of imports) {
+    const path = isAbsolute(each) ? each : join(dirname(file.path), each)
+    paths.push(...(path.includes('*') ? await matches(host, path) : [path]))
+  }
+  return paths
+}
+
+/** A file that cannot be parsed is refused later, with its line. */
+function treeOrNone(file: FileFound): Tree {
+  try {
+    return parseTree(textOf(file.path, file.bytes))
+  } catch {
+    return {}
+  }
+}
+
+/** Only the last part of a path may be a pattern, as in every configuration seen so far. */
+async function matches(host: Host, pattern: string): Promise<string[]> {
+  const folder = dirname(pattern)
+  const name = pattern.slice(folder.length + 1)
+  return (await host.listFolder(folder)).filter((each) => matchesGlob(each, name)).map((each) => join(folder, each))
+}

@@ -1,0 +1,75 @@
+/** Reads the configuration files into documents, and refuses those that no edit can help. */
+import type { FileFound, Found } from '../engine.ts'
+import { Refused, textOf } from '../refused.ts'
+import { lineOf, statementsOf, TomlEditError } from '../toml/statements.ts'
+import { parseTree, type Tree } from '../toml/tree.ts'
+import { layoutOf, majorOf, newestVersion, versionForNew } from './paths.ts'
+import type { Document } from './view.ts'
+
+/** The main file first. A file without any key counts as one of the version that a new file would have. */
+export function documentsOf(found: Found, main: FileFound): readonly [Document, ...Document[]] {
+  const [, ...imports] = found.configFiles
+  const version = versionOf(found, main)
+  const documents = imports.map((file) => {
+    const tree = treeOf(file)
+    return checked({ path: file.path, tree, version: numberOf(tree) ?? version }, file)
+  })
+  return [checked({ path: main.path, tree: treeOf(main), version }, main), ...documents]
+}
+
+function versionOf(found: Found, main: FileFound): number {
+  const tree = treeOf(main)
+  const version = numberOf(tree)
+  const engine = found.observed.engine?.version
+  if (version === undefined && Object.keys(tree).length === 0) return versionForNew(majorOf(engine))
+  const migrate = `run "containerd config migrate" and put its output there, or add what the file lacks`
+  if (version === undefined) {
+    throw new Refused(
+      'ConfigVersionMissing',
+      `${main.path} has no "version" line, so containerd reads it as version 1 and ignores CRI settings of later versions: ${migrate} (version = 2 as its first line, when the rest is written for it)`,
+    )
+  }
+  if (version < 2) {
+    const line = lineOf(textOf(main.path, main.bytes), ['version'])
+    throw new Refused('ConfigVersionOld', `${main.path}:${line} is of version ${version}: ${migrate}`)
+  }
+  const newest = majorOf(engine) < 2 ? 2 : newestVersion
+  if (version > newest) {
+    const line = lineOf(textOf(main.path, main.bytes), ['version'])
+    throw new Refused(
+      'ConfigVersionNew',
+      `${main.path}:${line} is of version ${version}, but containerd ${engine ?? ''} is known to read at most version ${newest}: write the file in that version`,
+    )
+  }
+  return version
+}
+
+export function treeOf(file: FileFound): Tree {
+  const text = textOf(file.path, file.bytes)
+  try {
+    // Both parsers, because an edit needs both.
+    statementsOf(text)
+    return parseTree(text)
+  } catch (error) {
+    const line = error instanceof TomlEditError ? error.line : (error as { line?: number }).line
+    if (line === undefined) throw error
+    const what = (error as Error).message.split('\n')[0]
+    throw new Refused('ConfigInvalid', `${file.path}:${line} is not valid TOML (${what}): correct it`)
+  }
+}
+
+function checked(document: Document, file: FileFound): Document {
+  const disabled = document.tree['disabled_plugins']
+  const { plugins } = layoutOf(document.version)
+  const cri = Array.isArray(disabled) ? disabled.find((plugin) => plugins.includes(plugin)) : undefined
+  if (cri === undefined) return document
+  const line = lineOf(textOf(file.path, file.bytes), ['disabled_plugins'])
+  throw new Refused(
+    'CriDisabled',
+    `${file.path}:${line} disables containerd's CRI plugin ("${cri}" in disabled_plugins), so no kubelet can use it: remove "${cri}" from that list`,
+  )
+}
+
+function numberOf(tree: Tree): number | undefined {
+  return typeof tree['version'] === 'number' ? tree['version'] : undefined
+}

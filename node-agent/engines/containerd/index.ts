@@ -1,0 +1,16 @@
+/** containerd 1.6 to 2.x, configuration versions 2 to 4. */
+import type { Engine } from '../engine.ts'
+import { actionFor } from './action.ts'
+import { renderConfig } from './config.ts'
+import { detect } from './detect.ts'
+import { unit } from './paths.ts'
+import { validate } from './validate.ts'
+
+export const containerd: Engine = {
+  name: 'containerd',
+  unit,
+  detect,
+  render: renderConfig,
+  validate,
+  action: actionFor,
+}

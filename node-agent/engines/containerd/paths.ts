@@ -1,0 +1,51 @@
+/** Where containerd keeps things, and where its settings sit in each version of its configuration format. */
+import type { Path } from '../toml/tree.ts'
+
+export const unit = 'containerd.service'
+export const defaultConfig = '/etc/containerd/config.toml'
+
+/** What systemd gives a unit without a PATH of its own. */
+export const defaultSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** The runtime type behind which runc, crun and their like are interchangeable binaries. */
+export const runcType = 'io.containerd.runc.v2'
+
+/** The newest configuration format that this version of Drydock understands. */
+export const newestVersion = 4
+
+const criV2 = ['plugins', 'io.containerd.grpc.v1.cri']
+const runtimeV3 = ['plugins', 'io.containerd.cri.v1.runtime']
+const imagesV3 = ['plugins', 'io.containerd.cri.v1.images']
+
+export interface Layout {
+  /** The plugin sections that hold CRI settings. */
+  readonly sections: readonly Path[]
+  readonly runtimes: Path
+  readonly defaultRuntime: Path
+  readonly sandboxImage: Path
+  /** Entries of disabled_plugins that take CRI away. */
+  readonly plugins: readonly string[]
+}
+
+/** Versions 3 and 4 differ only in tables that Drydock does not touch. */
+export function layoutOf(version: number): Layout {
+  const runtime = version === 2 ? criV2 : runtimeV3
+  return {
+    sections: version === 2 ? [criV2] : [runtimeV3, imagesV3],
+    runtimes: [...runtime, 'containerd', 'runtimes'],
+    defaultRuntime: [...runtime, 'containerd', 'default_runtime_name'],
+    sandboxImage: version === 2 ? [...criV2, 'sandbox_image'] : [...imagesV3, 'pinned_images', 'sandbox'],
+    plugins: ['cri', ...['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images']],
+  }
+}
+
+/** Version of a new file: the oldest one that every containerd of that major version reads as its own. */
+export function versionForNew(major: number): number {
+  return major >= 2 ? 3 : 2
+}
+
+/** First number of a version such as "1.6.20~ds1"; 2 when there is none, as development builds say. */
+export function majorOf(version: string | undefined): number {
+  const digits = /^v?(\d+)\./.exec(version ?? '')
+  return digits ? Number(digits[1]) : 2
+}

@@ -1,0 +1,116 @@
+/** Asks the installed containerd itself about the edited files, and each handler's program whether it runs. */
+import { basename, dirname } from 'node:path/posix'
+import type { Host } from '../../host/host.ts'
+import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
+import { withStaged } from '../staged.ts'
+import { type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { dump, find, ociRuntime, programOf } from './detect.ts'
+import { layoutOf, runcType } from './paths.ts'
+import { driverOfHandler, handlersOf, viewOf } from './view.ts'
+
+export async function validate(
+  host: Host,
+  found: Found,
+  edits: readonly FileEdit[],
+  target: Target | undefined,
+): Promise<Refusal | undefined> {
+  const { path } = found.configFiles[0]
+  const edit = edits.find((each) => each.path === path)
+  const check = (file: string) => checkFile(host, found, { file, target })
+  // Without the file containerd runs on its built-in defaults: nothing to stage, and the dump of a missing path shows them.
+  return edit?.after ? withStaged(host, edit, check) : check(path)
+}
+
+async function checkFile(
+  host: Host,
+  found: Found,
+  { file, target }: { file: string; target: Target | undefined },
+): Promise<Refusal | undefined> {
+  const dumped = await dump(host, found.observed.engine?.binary ?? 'containerd', file)
+  if ('reason' in dumped) return dumped
+  const { tree, version } = dumped
+  const view = viewOf(dumped)
+  const handlers = handlersOf(view)
+  const disabled = Array.isArray(tree['disabled_plugins']) ? tree['disabled_plugins'] : []
+  const cri = disabled.find((plugin) => layoutOf(version).plugins.includes(plugin))
+  if (cri !== undefined) return mismatch(`its CRI plugin is disabled ("${cri}" in disabled_plugins)`)
+  return checkDefault(view, target) ?? checkWanted(view, target) ?? (await checkPrograms(host, found, handlers))
+}
+
+function checkDefault(view: Tree, target: Target | undefined): Refusal | undefined {
+  const name = String(view['default_runtime_name'])
+  const wanted = target?.handlers?.find((handler) => handler.default)?.name
+  if (wanted !== undefined && wanted !== name) return mismatch(`its default handler is "${name}", not "${wanted}"`)
+  if (!tableAt(view, ['runtimes', name])['runtime_type']) {
+    return mismatch(`its default handler "${name}" is not defined, so its CRI plugin would not load`)
+  }
+  return undefined
+}
+
+function checkWanted(view: Tree, target: Target | undefined): Refusal | undefined {
+  for (const handler of target?.handlers ?? []) {
+    const wrong = checkHandler(tableAt(view, ['runtimes', handler.name]), handler)
+    if (wrong) return wrong
+  }
+  const image = target?.sandboxImage
+  if (image !== undefined && view['sandbox_image'] !== image) return mismatch(`its sandbox image is not ${image}`)
+  return target?.cgroupDriver ? checkDrivers(handlersOf(view), target.cgroupDriver) : undefined
+}
+
+function checkHandler(table: Tree, { name, binary }: HandlerTarget): Refusal | undefined {
+  if (table['runtime_type'] !== runcType) return mismatch(`handler "${name}" is not of type ${runcType}`)
+  if (binary !== undefined && valueAt(table, ['options', 'BinaryName']) !== binary) {
+    return mismatch(`handler "${name}" does not run ${binary}`)
+  }
+  return undefined
+}
+
+function checkDrivers(handlers: readonly [string, Tree][], driver: CgroupDriver): Refusal | undefined {
+  const wrong = handlers.find(([, handler]) => (driverOfHandler(handler) ?? driver) !== driver)
+  return wrong ? mismatch(`handler "${wrong[0]}" does not use the cgroup driver ${driver}`) : undefined
+}
+
+/** Handlers that others have added count too: the proof runs through every one of them. */
+async function checkPrograms(
+  host: Host,
+  found: Found,
+  handlers: readonly [string, Tree][],
+): Promise<Refusal | undefined> {
+  for (const [name, handler] of handlers) {
+    const isRunc = handler['runtime_type'] === runcType
+    const program = isRunc ? await programOf(host, handler, found.searchPath) : await shimOf(host, found, handler)
+    if (program === undefined) return noProgram(name, handler, found)
+    if (isRunc && !(await ociRuntime(host, program))) {
+      const message = `handler "${name}": "${program} --version" does not run on this node; repair it, or name another binary`
+      return { reason: 'RuntimeBroken', message }
+    }
+  }
+  return undefined
+}
+
+/** "io.containerd.runsc.v1" runs containerd-shim-runsc-v1; a path is a shim itself. */
+function shimOf(host: Host, found: Found, handler: Tree): Promise<string | undefined> {
+  const type = String(handler['runtime_path'] || handler['runtime_type'])
+  const [version, name] = type.split('.').reverse()
+  const program = type.includes('/') ? type : `containerd-shim-${name}-${version}`
+  return find(host, program, [dirname(found.observed.engine?.binary ?? '/'), ...found.searchPath])
+}
+
+function noProgram(name: string, handler: Tree, found: Found): Refusal {
+  const named = valueAt(handler, ['options', 'BinaryName'])
+  const program = handler['runtime_type'] !== runcType ? `the shim of ${handler['runtime_type']}` : named || 'runc'
+  const where = String(program).startsWith('/')
+    ? 'does not exist or is not executable'
+    : `is in none of ${found.searchPath.join(', ')}`
+  return {
+    reason: 'RuntimeNotInstalled',
+    message: `handler "${name}": ${program} ${where} on this node: install it, or remove the handler from ${basename(found.configFiles[0].path)}`,
+  }
+}
+
+function mismatch(what: string): Refusal {
+  return {
+    reason: 'ConfigNotEffective',
+    message: `containerd reads the edited configuration, but ${what}: see "containerd config dump" and the files that its "imports" name`,
+  }
+}

@@ -1,0 +1,48 @@
+/** Puts edited files beside the live ones, to find out before anything live is touched what would stop them from being written. */
+import { dirname, join } from 'node:path/posix'
+import { NoSpaceError, ReadOnlyError } from '../host/errors.ts'
+import type { Host } from '../host/host.ts'
+import type { FileEdit, Refusal } from './engine.ts'
+
+/** Backups, the journal and a second of logs; a node with less left has other worries first. */
+const reserveBytes = 4 * 1024 * 1024
+
+/** No pattern such as `conf.d/*.toml` matches this name, so an engine that starts now does not read it. */
+export function stagedPath(path: string): string {
+  return join(dirname(path), '.drydock-staged')
+}
+
+/** Runs `check` while the edited bytes lie in the folder of the live file, and takes them away again whatever happens. */
+export async function withStaged(
+  host: Host,
+  edit: FileEdit,
+  check: (staged: string) => Promise<Refusal | undefined>,
+): Promise<Refusal | undefined> {
+  const folder = dirname(edit.path)
+  const staged = stagedPath(edit.path)
+  const full = await fullDisk(host, [folder, '/var/lib'])
+  if (full) return full
+  try {
+    await host.replaceFile(staged, edit.after ?? Buffer.alloc(0))
+    return await check(staged)
+  } catch (error) {
+    if (error instanceof NoSpaceError) return noSpace(folder)
+    if (!(error instanceof ReadOnlyError)) throw error
+    const message = `${folder} is on a read-only file system, so ${edit.path} cannot be changed: mount it writable, or configure this host where its image is built`
+    return { reason: 'ReadOnly', message }
+  } finally {
+    await host.removeFile(staged)
+  }
+}
+
+async function fullDisk(host: Host, folders: readonly string[]): Promise<Refusal | undefined> {
+  for (const folder of folders) if ((await host.freeBytes(folder)) < reserveBytes) return noSpace(folder)
+  return undefined
+}
+
+function noSpace(folder: string): Refusal {
+  return {
+    reason: 'NoSpace',
+    message: `no space left below ${folder}: free at least ${reserveBytes / 1024 / 1024} MiB there`,
+  }
+}
