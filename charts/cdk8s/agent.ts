@@ -1,6 +1,6 @@
 /**
- * The agent's DaemonSet. The operator loads what this gives, sets namespace, image and pull secrets, and applies it:
- * the running operator needs no cdk8s.
+ * The agent's DaemonSet. The operator loads what this gives, sets namespace, pull policy, pull secrets, the image of
+ * both containers and the variable AGENT_IMAGE, and applies it: the running operator needs no cdk8s.
  */
 
 import { dirname } from 'node:path/posix'
@@ -100,8 +100,17 @@ const courier: k8s.Container = {
   image: imagePlaceholder,
   imagePullPolicy: 'IfNotPresent',
   command: [node, '/app/courier.cjs'],
-  args: ['--node=$(NODE_NAME)', `--handover=${handoverFolder}`, `--token-folder=${tokenFolder}`],
-  env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+  args: [
+    '--node=$(NODE_NAME)',
+    '--image=$(AGENT_IMAGE)',
+    `--handover=${handoverFolder}`,
+    `--token-folder=${tokenFolder}`,
+  ],
+  env: [
+    { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+    // The image's own name, which no container can look up: the engine proves handlers with it.
+    { name: 'AGENT_IMAGE', value: imagePlaceholder },
+  ],
   resources: {
     requests: { cpu: k8s.Quantity.fromString('5m'), memory: k8s.Quantity.fromString('48Mi') },
     limits: { memory: k8s.Quantity.fromString('128Mi') },
