@@ -216,17 +216,17 @@ export class LeaderElector {
   /** Renews until the signal aborts (true) or leadership is lost (false). */
   async #renewUntil(finished: AbortSignal): Promise<boolean> {
     const { clock } = this.#options
+    const leftMs = (): number => (this.#state as Leading).renewedAtMs + this.#renewDeadlineMs - clock.monotonicMs()
     for (;;) {
-      await clock.sleep(this.#retryMs, finished)
+      await clock.sleep(Math.min(this.#retryMs, leftMs()), finished)
       if (finished.aborted) return true
       const state = this.#state as Leading
-      const leftMs = state.renewedAtMs + this.#renewDeadlineMs - clock.monotonicMs()
-      if (leftMs <= 0) {
+      if (leftMs() <= 0) {
         this.#log.error('lease was not renewed in time', { epoch: state.epoch })
         return false
       }
       try {
-        if (!(await this.#within(leftMs, (limit) => this.#renew(state, limit)))) return false
+        if (!(await this.#within(leftMs(), (limit) => this.#renew(state, limit)))) return false
       } catch (error) {
         this.#log.warn('lease was not renewed', { error })
       }
