@@ -874,7 +874,7 @@ profile: string
  */
 profileUID?: string
 /**
- * metadata.generation of the profile when the rollout began.
+ * The profile’s metadata.generation when the rollout began.
  */
 profileGeneration?: number
 /**

@@ -1,7 +1,7 @@
 /** MigrationReport: the record of one rollout of one profile revision. Immutable once it has a completionTime. */
 
 import { actions, fileChanges, stepTimings, verification } from '../noderuntime/schema.ts'
-import { int, listMap, obj, oneOf, type Schema, str, time } from '../schema.ts'
+import { int, listMap, obj, oneOf, type Rule, type Schema, str, time } from '../schema.ts'
 
 const runtimeState = (description: string) =>
   obj(description, {
@@ -42,7 +42,7 @@ const spec = obj(
   {
     profile: str('Name of the RuntimeProfile.', { maxLength: 253 }),
     profileUID: str('UID of the RuntimeProfile.', { maxLength: 63 }),
-    profileGeneration: int('metadata.generation of the profile when the rollout began.'),
+    profileGeneration: int('The profile’s metadata.generation when the rollout began.'),
     revision: str('Hash of the target; "original" for the removal of a profile.', { maxLength: 63 }),
   },
   {
@@ -50,6 +50,21 @@ const spec = obj(
     'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'spec of a MigrationReport cannot be changed' }],
   },
 )
+
+const statusRules: readonly Rule[] = [
+  {
+    rule: "has(self.completionTime) == (has(self.phase) && self.phase != 'Running')",
+    message: 'write completionTime together with the phase Succeeded, Failed or Superseded, and with no other',
+  },
+]
+
+/** At the root, because a rule of status does not run when an update leaves status out. */
+const reportRules: readonly Rule[] = [
+  {
+    rule: '!has(oldSelf.status) || !has(oldSelf.status.completionTime) || (has(self.status) && self.status == oldSelf.status)',
+    message: 'status of a MigrationReport that is complete cannot be changed',
+  },
+]
 
 const status = obj(
   'The record.',
@@ -67,18 +82,11 @@ const status = obj(
     omittedNodes: int('Nodes that are counted above but left out of the list below, which is bounded.'),
     nodes: listMap('What happened to each node.', 'name', node, { maxItems: 256 }),
   },
-  {
-    'x-kubernetes-validations': [
-      {
-        rule: '!has(oldSelf.completionTime) || self == oldSelf',
-        message: 'a MigrationReport that is complete cannot be changed',
-      },
-    ],
-  },
+  { 'x-kubernetes-validations': statusRules },
 )
 
 export const migrationReportSchema: Schema = obj(
   'A MigrationReport is the record of one rollout: per node what was, what is, what it took and what went wrong.',
   { spec, status },
-  { required: ['spec'] },
+  { required: ['spec'], 'x-kubernetes-validations': reportRules },
 )

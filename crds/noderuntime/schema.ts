@@ -2,7 +2,7 @@
  * NodeRuntime: one per node, owned by it, with its name. The operator writes `spec` (what, and how far the node may go),
  * the agent of that node alone writes `status` (what is there). docs/protocol.md tells how the two halves talk.
  */
-import { bool, conditions, int, list, listMap, obj, oneOf, type Schema, str, time } from '../schema.ts'
+import { bool, conditions, int, list, listMap, obj, oneOf, type Rule, type Schema, str, time } from '../schema.ts'
 
 /** How far a node may go. Each permit includes the ones before it, up to Commit. */
 export const permits = ['Observe', 'Prepare', 'Switch', 'Commit', 'Rollback', 'Remove'] as const
@@ -72,6 +72,17 @@ const target = obj(
   { required: ['engine'] },
 )
 
+const orderRules: readonly Rule[] = [
+  {
+    rule: "self.permit in ['Observe', 'Remove'] || (has(self.revision) && has(self.attempt) && has(self.fence) && has(self.nodeUID))",
+    message: 'write revision, attempt, fence and nodeUID: only the permits Observe and Remove go without them',
+  },
+  {
+    rule: "self.permit in ['Observe', 'Remove'] || !has(self.revision) || has(self.target) == (self.revision != 'original')",
+    message: 'write a target, or the revision "original" and no target',
+  },
+]
+
 const spec = obj(
   'The order of the operator to this node.',
   {
@@ -107,7 +118,7 @@ const spec = obj(
       },
     ),
   },
-  { required: ['permit'] },
+  { required: ['permit'], 'x-kubernetes-validations': orderRules },
 )
 
 const handlerFound = obj(

@@ -31,6 +31,12 @@ export const profileRules: readonly Rule[] = [
   },
 ]
 
+export const labelsRules: readonly Rule[] = [
+  {
+    rule: `self.all(key, key.matches('${labelKey}'))`,
+    message: 'write label keys such as pool or example.com/pool',
+  },
+]
 export const labelKeyRules = matching(labelKey, 'write a label key such as pool or example.com/pool')
 export const labelValueRules = matching(
   '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$',
@@ -50,7 +56,7 @@ export const requirementRules: readonly Rule[] = [
 
 export const engineNameRules = valueNotSupported('cri-o', 'containerd')
 export const engineVersionRules = matching(
-  '^[0-9]+(\\.[0-9]+){0,2}([-+~.][0-9A-Za-z.+~-]+)?$',
+  '^[0-9]+(\\.[0-9]+){0,2}([-+~][0-9A-Za-z.+~-]*[0-9A-Za-z])?$',
   'write a version without a leading v: exact such as 2.3.7, a minor such as 2.3 or a major such as 2; leave it out for whatever is installed',
 )
 export const engineSourceRules: readonly Rule[] = [

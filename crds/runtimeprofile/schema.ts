@@ -9,6 +9,7 @@ const labelSelector = obj(
     matchLabels: map(
       'Labels that a node must have, all of them.',
       str('The value of the label.', { maxLength: 63, 'x-kubernetes-validations': rules.labelValueRules }),
+      { maxProperties: 16, 'x-kubernetes-validations': rules.labelsRules },
     ),
     matchExpressions: list(
       'Requirements on labels that a node must meet, all of them.',

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpsRequest } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
@@ -68,6 +67,19 @@ export async function startApiServer({
   const progress = new Progress(log)
   const programs = (await kubernetes(new Cache(settings.cache, progress), settings)).folder
   await removeLeftovers()
+  return progress.step('starting etcd and kube-apiserver', async () => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await start(programs)
+      } catch (error) {
+        // A free port is only free until somebody else takes it.
+        if (attempt === 3 || !String(error).includes('address already in use')) throw error
+      }
+    }
+  })
+}
+
+async function start(programs: string): Promise<ApiServer> {
   const folder = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`))
   const processes = new Processes(folder)
   const stop = async () => {
@@ -76,9 +88,7 @@ export async function startApiServer({
   }
   try {
     const token = randomUUID()
-    const url = await progress.step('starting etcd and kube-apiserver', () =>
-      launch(programs, folder, processes, token),
-    )
+    const url = await launch(programs, folder, processes, token)
     return await connect({ url, token, folder, programs, stop })
   } catch (error) {
     await stop()
@@ -261,16 +271,13 @@ class Processes {
   }
 
   start(name: string, argv: readonly string[]): void {
-    const file = join(this.#folder, `${name}.log`)
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.#folder,
     })
     let tail = ''
-    const log = createWriteStream(file)
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
-        log.write(chunk)
         tail = (tail + chunk.toString()).slice(-4000)
       })
     }
@@ -281,7 +288,7 @@ class Processes {
       })
       child.on('close', (code, signal) => {
         if (!this.#stopping) this.#failure ??= `${name} ended with ${code ?? signal}:\n${tail}`
-        log.end(resolve)
+        resolve()
       })
     })
     this.#running.push({ name, child, ended })
