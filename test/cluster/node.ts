@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exists } from './cache.ts'
 import { type Cgroup, createCgroup, destroyCgroup, processesIn } from './cgroup.ts'
 import { bridge, inNetwork } from './network.ts'
 import { hyperkubeFolder, type NodeSpec } from './node-files.ts'
@@ -80,7 +81,16 @@ export async function entering(machine: Machine, argv: readonly string[]): Promi
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   const clean = ['env', '-i', `PATH=${path}`, 'HOME=/root', 'LANG=C.UTF-8', 'TERM=xterm']
   // In the machine's cgroup: a program left behind in ours would see its own cgroup as a path outside of the machine.
-  return inCgroup(machine.cgroup, ['nsenter', `--target=${init}`, '--all', '--', ...clean, ...argv])
+  return inCgroup(await seenAsRoot(machine.cgroup), ['nsenter', `--target=${init}`, '--all', '--', ...clean, ...argv])
+}
+
+/** What the machine has as its topmost cgroup: nspawn keeps itself apart from it where the machine's systemd manages it. */
+async function seenAsRoot({ folders }: Cgroup): Promise<Cgroup> {
+  const roots = folders.map(async (folder) => {
+    const payload = join(folder, 'payload')
+    return (await exists(payload)) ? payload : folder
+  })
+  return { folders: await Promise.all(roots) }
 }
 
 /** The machine's process 1 by its number here; undefined when the machine is off. */
