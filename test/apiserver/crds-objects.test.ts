@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { crdName, resources } from '../../crds/crd.ts'
 import { createValidator } from '../../crds/validate.ts'
@@ -76,6 +77,56 @@ t.test('the API server accepts what is supported', async (t) => {
     t.equal(status, 201, `${name}: ${body.message ?? ''}`)
     t.strictSame(validate(profile), [], `offline: ${name}`)
   }
+})
+
+t.test('any text in any field: the offline validator and the API server agree', async (t) => {
+  const places: Record<string, (value: unknown) => unknown> = {
+    'label value': (value) => ({ nodeSelector: { matchLabels: { pool: value } } }),
+    'label key': (value) => ({ nodeSelector: { matchLabels: { [String(value)]: 'a' } } }),
+    version: (version) => ({ engine: { version } }),
+    image: (sandboxImage) => ({ sandboxImage }),
+    handler: (name) => ({ handlers: [{ name, type: 'runc' }] }),
+    binary: (binary) => ({ handlers: [{ name: 'runc', binary }] }),
+    annotation: (annotation) => ({ handlers: [{ name: 'runc', podAnnotations: [annotation] }] }),
+    class: (name) => ({ handlers: [{ name: 'runc', runtimeClass: { name } }] }),
+    drain: (timeout) => ({ rollout: { drain: { timeout } } }),
+    verify: (timeout) => ({ verify: { timeout } }),
+    maxUnavailable: (maxUnavailable) => ({ rollout: { maxUnavailable } }),
+  }
+  const near = [
+    'pool',
+    'example.com/a',
+    '2.3.7',
+    'registry.k8s.io/pause:3.10',
+    '/usr/bin/crun',
+    '1h30m',
+    '90s',
+    '10%',
+    '..',
+  ]
+  const text = fc
+    .tuple(
+      fc.constantFrom(...near),
+      fc.nat(12),
+      fc.constantFrom('', '\n', '..', '/', '%', 'é', '0', '-', '@', ' ', '*', ':'),
+    )
+    .map(([base, at, extra]) => base.slice(0, at) + extra + base.slice(at))
+  const value = fc.oneof(fc.constantFrom(...near), text, fc.integer({ min: -1, max: 101 }))
+  let accepted = 0
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...Object.keys(places)), value, async (place, value) => {
+      const profile = patched(validProfile, { spec: places[place]?.(value) })
+      const { status, body } = await create('runtimeprofiles', profile, '&dryRun=All')
+      const problems = validate(profile)
+      if (status === 201) accepted += 1
+      const agree = (status === 201) === (problems.length === 0)
+      if (!agree)
+        t.comment(`${place} ${JSON.stringify(value)}: ${status} ${body.message}; offline ${JSON.stringify(problems)}`)
+      return agree
+    }),
+    { numRuns: 600 },
+  )
+  t.ok(accepted > 30 && accepted < 570, `${accepted} of 600 accepted`)
 })
 
 t.test('defaults land, also where the parent was left out', async (t) => {
