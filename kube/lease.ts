@@ -218,7 +218,7 @@ export class LeaderElector {
     const { clock } = this.#options
     const leftMs = (): number => (this.#state as Leading).renewedAtMs + this.#renewDeadlineMs - clock.monotonicMs()
     for (;;) {
-      await clock.sleep(Math.min(this.#retryMs, leftMs()), finished)
+      await clock.sleep(Math.min(this.#retryMs, Math.ceil(leftMs())), finished)
       if (finished.aborted) return true
       const state = this.#state as Leading
       if (leftMs() <= 0) {
