@@ -1,0 +1,57 @@
+/** One look at a host: nothing is changed. */
+import type { CgroupDriver, Found, Observed, Refusal } from '../engines/engine.ts'
+import type { Host } from '../host/host.ts'
+import { detectKubelet, kubeletUnit } from '../kubelet/detect.ts'
+import type { KubeletFound } from '../kubelet/kubelet.ts'
+import { type EngineSeen, kubeletEngine } from './kubelet-engine.ts'
+import type { Observation } from './observation.ts'
+import { cgroupVersion, operatingSystem, osObserved, unsupported } from './operating-system.ts'
+
+export async function observe(host: Host): Promise<Observation> {
+  const os = await operatingSystem(host)
+  const foreign = await unsupported(host, os)
+  const kubelet = await detectKubelet(host)
+  const seen = kubelet ? await kubeletEngine(host, kubelet) : undefined
+  const found = seen?.engine?.found
+  const refusal = foreign ?? kubelet?.refusal ?? (seen ? seen.refusal : noKubelet())
+  return {
+    observed: {
+      os: osObserved(os, foreign === undefined),
+      engine: seen?.observed ?? { name: 'none' },
+      cgroup: { version: await cgroupVersion(host), ...drivers(kubelet, found, seen) },
+      ...(found?.observed.handlers ? { handlers: found.observed.handlers } : {}),
+      ...(found?.observed.sandboxImage ? { sandboxImage: found.observed.sandboxImage } : {}),
+      ...(kubelet?.version ? { kubeletVersion: kubelet.version } : {}),
+    },
+    machineID: await word(host, '/etc/machine-id'),
+    bootID: await word(host, '/proc/sys/kernel/random/boot_id'),
+    kubelet,
+    engine: seen?.engine,
+    ...(refusal ? { refusal } : {}),
+  }
+}
+
+/** A kubelet takes the driver that its engine reports through CRI over its own setting, when both can: 1.31 and containerd 2.0. */
+function drivers(
+  kubelet: KubeletFound | undefined,
+  found: Found | undefined,
+  seen: EngineSeen | undefined,
+): Pick<NonNullable<Observed['cgroup']>, 'engineDriver' | 'kubeletDriver'> {
+  const engineDriver: CgroupDriver | undefined = found?.observed.engineDriver
+  const asks = Number(/^1\.(\d+)/.exec(kubelet?.version ?? '')?.[1] ?? 0) >= 31
+  const answers =
+    seen?.observed.name === 'containerd' && Number(/^(\d+)\./.exec(seen.observed.version ?? '')?.[1] ?? 0) >= 2
+  const kubeletDriver = asks && answers && engineDriver ? engineDriver : kubelet?.configuredDriver
+  return { ...(engineDriver ? { engineDriver } : {}), ...(kubeletDriver ? { kubeletDriver } : {}) }
+}
+
+function noKubelet(): Refusal {
+  return {
+    reason: 'KubeletUnknown',
+    message: `this host has no unit ${kubeletUnit} that Drydock could stop and start: exclude the node from the profile`,
+  }
+}
+
+async function word(host: Host, path: string): Promise<string | undefined> {
+  return (await host.readFile(path))?.toString().trim() || undefined
+}
