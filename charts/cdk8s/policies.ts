@@ -31,7 +31,7 @@ const agentPolicy: Policy = {
     apiGroups: [group],
     apiVersions: ['*'],
     operations: ['CREATE', 'UPDATE', 'DELETE'],
-    resources: ['*', '*/*'],
+    resources: ['*/*'],
   },
   variables: [
     {
