@@ -1,0 +1,70 @@
+/** Removes pods through CRI, without the kubelet. */
+import type { CriClient } from './client.ts'
+import type { CriError } from './error.ts'
+import { ContainerState, type PodSandbox } from './gen/runtime.ts'
+
+export interface RemoveOptions {
+  /** Sandboxes in work at the same time. */
+  readonly concurrency: number
+  /** Between the polite signal and the kill of each running container. */
+  readonly graceSeconds: 0 | 1 | 2
+  /** Which sandboxes stay; none when absent. */
+  readonly keep?: (sandbox: PodSandbox) => boolean
+  /** For each call. */
+  readonly callDeadlineMs: number
+}
+
+export interface RemoveResult {
+  readonly removed: number
+  readonly failed: readonly { readonly pod: string; readonly message: string }[]
+}
+
+/**
+ * Stops and removes every pod sandbox with its containers. The caller stops the kubelet first, which would make them anew.
+ * Rejects only when the engine cannot list them; a sandbox that resists is in `failed` and holds up no other.
+ */
+export async function removeAllSandboxes(client: CriClient, options: RemoveOptions): Promise<RemoveResult> {
+  const { items } = await client.call('listPodSandbox', {}, options.callDeadlineMs)
+  const { containers } = await client.call('listContainers', {}, options.callDeadlineMs)
+  const running = containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING)
+  const waiting = items.filter((sandbox) => !options.keep?.(sandbox))
+  const failed: { pod: string; message: string }[] = []
+  let removed = 0
+  const worker = async (): Promise<void> => {
+    for (let sandbox = waiting.shift(); sandbox; sandbox = waiting.shift()) {
+      const { id, metadata } = sandbox
+      const own = running.filter(({ podSandboxId }) => podSandboxId === id).map((container) => container.id)
+      try {
+        await stopContainers(client, own, options)
+        await removeSandbox(client, id, options.callDeadlineMs)
+        removed++
+      } catch (error) {
+        failed.push({
+          pod: metadata ? `${metadata.namespace}/${metadata.name}` : id,
+          message: (error as Error).message,
+        })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: options.concurrency }, worker))
+  return { removed, failed }
+}
+
+/** StopPodSandbox kills what still runs, so a container that resists here is not yet a failure. */
+async function stopContainers(client: CriClient, ids: readonly string[], options: RemoveOptions): Promise<void> {
+  if (options.graceSeconds === 0) return
+  await Promise.allSettled(
+    ids.map((containerId) =>
+      client.call('stopContainer', { containerId, timeout: BigInt(options.graceSeconds) }, options.callDeadlineMs),
+    ),
+  )
+}
+
+/** Kills, stops and removes one sandbox with its containers. That it is gone already is no failure. */
+export async function removeSandbox(client: CriClient, podSandboxId: string, deadlineMs: number): Promise<void> {
+  const unlessGone = (error: CriError): void => {
+    if (!error.isNotFound) throw error
+  }
+  await client.call('stopPodSandbox', { podSandboxId }, deadlineMs).catch(unlessGone)
+  await client.call('removePodSandbox', { podSandboxId }, deadlineMs).catch(unlessGone)
+}
