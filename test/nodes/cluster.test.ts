@@ -10,6 +10,8 @@ const settings = settingsFrom(process.env)
 const name = 'odd-one-0ut'
 const busybox = 'docker.io/library/busybox:1.36'
 
+type Tap = Pick<typeof t, 'test' | 'teardown'>
+
 /** What there is of clusters whose name contains `mark` on this computer. */
 interface Traces {
   mounts: string[]
@@ -110,7 +112,7 @@ t.test('wrong usage ends with 2 and says what to write', async (t) => {
     ['up', '--wat'],
   ]) {
     const { code, text } = await cli(...args).ended
-    t.equal(code, 2, text.split('\n')[0])
+    t.equal(code, 2, text.slice(0, 80))
   }
   t.match(await cli('--help').ended, { code: 0, text: /up \[--nodes N\]/ })
   t.match(await cli('status', '--name', 'not-there').ended, { code: 1, text: /there is no cluster not-there/ })
@@ -150,7 +152,7 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
       stderr: 'no\n',
     })
     t.equal((await cluster.exec('hand', ['sleep', '99'], { timeout: 200 })).code, 124)
-    t.notMatch((await onHand('ps', '-e', '-o', 'args')).split('\n'), ['sleep 99'], 'what took too long is ended')
+    t.notOk((await onHand('ps', '-e', '-o', 'args')).includes('sleep 99'), 'what took too long is ended')
     t.notMatch(await onHand('cat', '/proc/self/cgroup'), /\.\./, 'in the cgroup of the machine')
     t.equal((await cli('exec', '--name', name, 'hand', '--', 'sh', '-c', 'exit 9').ended).code, 9)
   })
@@ -174,27 +176,21 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
     t.match((await cluster.exec('empty', ['crun', '--version'])).stdout, /^crun version 1\./)
   })
 
+  const image = `${cluster.registry}/test/busybox:1`
   t.test('loads and pushes images, and nodes pull them', async (t) => {
-    const archive = (await readdir(settings.cache)).find((entry) => /^image-busybox-[0-9a-f]+$/.test(entry))
-    const image = await cluster.push(join(settings.cache, archive ?? '', 'image.tar'), 'test/busybox:1')
+    const folder = (await readdir(settings.cache)).find((entry) => /^image-busybox-[0-9a-f]+$/.test(entry))
+    const archive = join(settings.cache, folder ?? '', 'image.tar')
+    t.equal(await cluster.push(archive, 'test/busybox:1'), image)
     await kubectl('run', 'pulled', `--image=${image}`, '--restart=Never', '--', 'sleep', '1d')
     await kubectl('wait', '--for=condition=Ready', 'pod/pulled', '--timeout=60s')
     await onHand('ctr', '-n', 'k8s.io', 'images', 'rm', busybox)
-    await cluster.load([join(settings.cache, archive ?? '', 'image.tar')], ['hand'])
-    t.match(await onHand('ctr', '-n', 'k8s.io', 'images', 'ls', '-q'), /library\/busybox:1\.36/)
+    await cluster.load([archive], ['hand'])
+    t.ok((await onHand('ctr', '-n', 'k8s.io', 'images', 'ls', '-q')).split('\n').includes(busybox))
   })
 
   t.test('answers under service addresses, to pods and to programs in its network', async (t) => {
-    await kubectl(
-      'run',
-      'web',
-      `--image=${busybox}`,
-      '--image-pull-policy=Never',
-      '--port=80',
-      '--expose',
-      '--',
-      ...['sh', '-c', 'mkdir /www && echo hello > /www/index.html && exec httpd -f -p 80 -h /www'],
-    )
+    const serve = 'mkdir /www && echo hello > /www/index.html && exec httpd -f -p 80 -h /www'
+    await kubectl('run', 'web', `--image=${image}`, '--port=80', '--expose', '--', 'sh', '-c', serve)
     await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s')
     const address = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}')
     const fetch = `until timeout 2 wget -qO- http://${address}/; do sleep 0.2; done`
@@ -275,5 +271,3 @@ async function leavesNothing(t: Tap, cluster: Cluster): Promise<void> {
     await t.rejects(attach(name), { message: /there is no cluster/ })
   })
 }
-
-type Tap = Parameters<NonNullable<Parameters<typeof t.test>[2]>>[0]
