@@ -29,6 +29,8 @@ export interface CourierOptions {
 /** How often an engine with nothing to do is woken to look whether a managed file has changed. */
 const driftCheckMs = 600_000
 const pollSeconds = 30
+/** Between two exchanges while work is under way: the small steps of an engine come as one. */
+const breathMs = 100
 const backoff = { baseMs: 500, capMs: 30_000 }
 export const fieldManager = 'drydock-agent'
 
@@ -95,7 +97,7 @@ export class Courier {
     await this.#publish(order)
     this.#state = await this.#exchange(order, news)
     await this.#publish(order)
-    return this.#isDone(order) ? driftCheckMs * (0.9 + 0.2 * this.#options.random()) : 0
+    return this.#isDone(order) ? driftCheckMs * (0.9 + 0.2 * this.#options.random()) : breathMs
   }
 
   async #exchange(order: Ordered | undefined, news: AbortSignal): Promise<EngineState> {
@@ -104,7 +106,8 @@ export class Courier {
     // Even before there is an order: a request tells an engine that has proven its node that its courier is back.
     if (!order || !known) return engine.state()
     if (this.#mustTell(order, known)) return this.#tell(order)
-    if (this.#isDone(order)) return engine.state()
+    // An engine that is off the node has no socket any more; the agent's pod goes next.
+    if (this.#isDone(order)) return known.status.phase === 'Removed' ? known : engine.state()
     return engine.state({ known, waitSeconds: pollSeconds, signal: news })
   }
 
