@@ -12,8 +12,19 @@ export const originalRevision = 'original'
 export const annotations = {
   /** On a Node: the profile and revision that cordoned it. Only a node that bears it is ever uncordoned by Drydock. */
   cordonedBy: 'drydock.dev/cordoned-by',
-  /** On a RuntimeProfile: any new value asks for another try of refused and rolled-back nodes. */
+  /**
+   * On a RuntimeProfile: any new value asks for another try of refused, rolled-back and drifted nodes.
+   * On a NodeRuntime: the value that the order was written under.
+   */
   retry: 'drydock.dev/retry',
+  /** On a NodeRuntime: the last revision that was permitted to commit. Absent: Drydock has changed nothing on the node. */
+  committed: 'drydock.dev/committed-revision',
+  /** On a NodeRuntime: why the operator gave the node back before its switch, for one revision and attempt. JSON. */
+  gaveUp: 'drydock.dev/gave-up',
+  /** On a NodeRuntime: when the node's turn began and what it ran before, for the report. JSON. */
+  turn: 'drydock.dev/turn',
+  /** On a NodeRuntime: the MigrationReport that the order belongs to. */
+  report: 'drydock.dev/report',
 } as const
 
 export const labels = {

@@ -1,0 +1,51 @@
+/** The two writes to a Node: out of service, and back. */
+import { annotations } from '../../../crds/protocol.ts'
+import type { KubeClient } from '../../../kube/client.ts'
+import { Nodes } from '../../../kube/resource.ts'
+import { handlerLabel, isHandlerLabel } from '../../rollout/handlers.ts'
+import { formatCordon } from '../../rollout/marks.ts'
+import type { CordonMark } from '../../rollout/types.ts'
+import type { NodeObject } from './view.ts'
+
+type Client = Pick<KubeClient, 'patch'>
+
+/** Fails as a conflict when the Node is not the one that was read. */
+export function cordon(client: Client, node: NodeObject, mark: CordonMark): Promise<NodeObject> {
+  return patch(client, node, {
+    metadata: { annotations: { [annotations.cordonedBy]: formatCordon(mark) } },
+    spec: { unschedulable: true },
+  })
+}
+
+/**
+ * Takes our cordon off, if there is one, and sets the labels of these handlers (undefined: leaves them), in one write.
+ * Without our mark the node stays as schedulable as it is. Fails as a conflict when the Node is not the one that was read.
+ */
+export function giveBack(
+  client: Client,
+  node: NodeObject,
+  handlers: readonly string[] | undefined,
+): Promise<NodeObject> {
+  const isOurs = node.metadata.annotations?.[annotations.cordonedBy] !== undefined
+  return patch(client, node, {
+    metadata: {
+      ...(isOurs && { annotations: { [annotations.cordonedBy]: null } }),
+      ...(handlers && { labels: handlerLabels(node.metadata.labels ?? {}, handlers) }),
+    },
+    ...(isOurs && { spec: { unschedulable: null } }),
+  })
+}
+
+function handlerLabels(present: Record<string, string>, handlers: readonly string[]): Record<string, string | null> {
+  const stale = Object.keys(present).filter(isHandlerLabel)
+  return {
+    ...Object.fromEntries(stale.map((label) => [label, null])),
+    ...Object.fromEntries(handlers.map((handler) => [handlerLabel(handler), 'true'])),
+  }
+}
+
+function patch(client: Client, { metadata }: NodeObject, change: { metadata: object; spec?: object }) {
+  const { name = '', uid, resourceVersion } = metadata
+  const body = { ...change, metadata: { ...change.metadata, uid, resourceVersion } }
+  return client.patch<NodeObject>(Nodes, { name }, body, { kind: 'merge' })
+}

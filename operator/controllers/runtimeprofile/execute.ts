@@ -1,0 +1,170 @@
+/** Carries decisions out. Every write is made at the version that was planned with, and is remembered at once. */
+import { finalizer } from '../../../crds/protocol.ts'
+import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
+import type { KubeClient } from '../../../kube/client.ts'
+import { isConflict, isInvalid } from '../../../kube/errors.ts'
+import type { EventRecorder } from '../../../kube/events.ts'
+import type { KubeObject, ResourceType } from '../../../kube/resource.ts'
+import { Nodes } from '../../../kube/resource.ts'
+import { MigrationReports, NodeRuntimes, RuntimeProfiles } from '../../resources.ts'
+import type { Decision } from '../../rollout/types.ts'
+import { cordon, giveBack } from '../node/write.ts'
+import type { NodeRuntimeWriter } from '../noderuntime/write.ts'
+import type { Store } from '../store.ts'
+import * as events from './events.ts'
+import type { Stores } from './gather.ts'
+import type { Records } from './records.ts'
+
+export interface Executor {
+  readonly client: Pick<KubeClient, 'get' | 'patch'>
+  readonly stores: Stores
+  readonly writer: NodeRuntimeWriter
+  readonly records: Records
+  readonly events: Pick<EventRecorder, 'record'>
+}
+
+/** Writes at a time: the transport has as many connections. */
+const parallel = 16
+
+/**
+ * Carries all decisions out but Drain, which is no write; gives how many were made. A decision whose object changed
+ * in between is dropped, with the object read anew: the next plan decides again. Throws the first other error, after
+ * everything else was tried.
+ */
+export async function execute(
+  executor: Executor,
+  profile: RuntimeProfile,
+  decisions: readonly Decision[],
+): Promise<number> {
+  const writes = decisions.filter(({ kind }) => kind !== 'Drain')
+  const of = (...kinds: readonly Decision['kind'][]): Decision[] => writes.filter(({ kind }) => kinds.includes(kind))
+  const isNodes = ({ kind }: Decision): boolean => !reportKinds.includes(kind) && !finalizerKinds.includes(kind)
+  const errors: unknown[] = []
+  const run = async (tasks: readonly (() => Promise<void>)[]): Promise<void> => {
+    errors.push(...(await settle(tasks)))
+  }
+  // A report is there before its first order, and the finalizer before anything and until after everything.
+  await run(of('AddFinalizer').map(() => () => setFinalizer(executor, profile, true)))
+  await run(of('StartReport').map((decision) => () => executor.records.start(decision, profile)))
+  await run(writes.filter(isNodes).map((decision) => () => onNode(executor, profile, decision)))
+  await run(executor.records.tasks(of('RecordNode', 'FinishReport'), profile))
+  if (errors.length > 0) throw errors[0]
+  await run(of('RemoveFinalizer').map(() => () => setFinalizer(executor, profile, false)))
+  if (errors.length > 0) throw errors[0]
+  return writes.length
+}
+
+const reportKinds: readonly Decision['kind'][] = ['StartReport', 'RecordNode', 'FinishReport']
+const finalizerKinds: readonly Decision['kind'][] = ['AddFinalizer', 'RemoveFinalizer']
+
+/** Runs the tasks, a few at a time; gives the errors. */
+async function settle(tasks: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+  const errors: unknown[] = []
+  const waiting = [...tasks]
+  const work = async (): Promise<void> => {
+    for (let task = waiting.shift(); task; task = waiting.shift()) {
+      try {
+        await task()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(parallel, tasks.length) }, work))
+  return errors
+}
+
+type NodeDecision = Extract<Decision, { node: string }>
+
+async function onNode(executor: Executor, profile: RuntimeProfile, decision: Decision): Promise<void> {
+  if (!('node' in decision)) return
+  const { stores } = executor
+  if (decision.kind === 'Cordon' || decision.kind === 'Return') {
+    await atVersion(executor, { type: Nodes, store: stores.nodes, name: decision.node }, async (node) => {
+      if (decision.kind === 'Return') return giveBack(executor.client, node, decision.handlers)
+      const cordoned = await cordon(executor.client, node, decision.mark)
+      events.cordoned(executor.events, decision.node, profile)
+      return cordoned
+    })
+    return
+  }
+  await atVersion(executor, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, (runtime) =>
+    writeOrder(executor.writer, profile, runtime, decision),
+  )
+}
+
+function writeOrder(
+  writer: NodeRuntimeWriter,
+  profile: RuntimeProfile,
+  runtime: NodeRuntime,
+  decision: NodeDecision,
+): Promise<NodeRuntime> {
+  switch (decision.kind) {
+    case 'Order':
+      return writer.order(runtime, profile, decision.order)
+    case 'Adopt':
+      return writer.adopt(runtime, profile)
+    case 'Release':
+      return writer.release(runtime)
+    case 'BeginTurn':
+      return writer.beginTurn(runtime, decision.turn)
+    case 'GiveUp':
+      return writer.giveUp(runtime, decision.gaveUp)
+    case 'PermitSwitch':
+      return writer.permitSwitch(runtime, profile, decision.turn)
+    case 'PermitCommit':
+      return writer.permitCommit(runtime)
+    case 'PermitRollback':
+      return writer.permitRollback(runtime, decision.gaveUp)
+    default:
+      throw new Error(`decision ${decision.kind} is not about a NodeRuntime`)
+  }
+}
+
+interface Place<T extends KubeObject> {
+  readonly type: ResourceType
+  readonly store: Store<T>
+  readonly name: string
+}
+
+/** Writes on what was planned with. When that has changed, nothing is written and the object is read anew. */
+async function atVersion<T extends KubeObject>(
+  { client }: Executor,
+  { type, store, name }: Place<T>,
+  write: (object: T) => Promise<T>,
+): Promise<void> {
+  const object = store.get(name)
+  if (!object) return
+  try {
+    store.remember(await write(object))
+  } catch (error) {
+    if (!isConflict(error)) throw error
+    await refresh(client, { type, store, name })
+  }
+}
+
+export async function refresh<T extends KubeObject>(
+  client: Pick<KubeClient, 'get'>,
+  { type, store, name }: Place<T>,
+): Promise<void> {
+  const fresh = await client.get<T>(type, { name })
+  if (fresh) store.remember(fresh)
+  else store.forget(name)
+}
+
+async function setFinalizer(executor: Executor, profile: RuntimeProfile, isWanted: boolean): Promise<void> {
+  const { client, stores } = executor
+  const { name } = profile.metadata
+  await atVersion(executor, { type: RuntimeProfiles, store: stores.profiles, name }, (current) => {
+    const { uid, resourceVersion } = current.metadata
+    const others = (current.metadata.finalizers ?? []).filter((other) => other !== finalizer)
+    const finalizers = isWanted ? [...others, finalizer] : others
+    const patch = { metadata: { uid, resourceVersion, finalizers } }
+    return client.patch<RuntimeProfile>(RuntimeProfiles, { name }, patch, { kind: 'merge' })
+  })
+}
+
+/** A JSON patch whose version test fails is refused as invalid, not as a conflict. */
+export const isOutdated = (error: unknown): boolean => isConflict(error) || isInvalid(error)
+
+export const reportPlace = (stores: Stores, name: string) => ({ type: MigrationReports, store: stores.reports, name })

@@ -1,0 +1,44 @@
+import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
+import { isTaken } from '../../rollout/availability.ts'
+import { intentOf } from '../../rollout/conflict.ts'
+import type { DrainProgress, Member, RolloutState } from '../../rollout/types.ts'
+import { type ReportObject, reportViewOf } from '../migrationreport/view.ts'
+import { type NodeObject, viewOf } from '../node/view.ts'
+import type { Store } from '../store.ts'
+
+export interface Stores {
+  readonly profiles: Store<RuntimeProfile>
+  readonly nodes: Store<NodeObject>
+  readonly runtimes: Store<NodeRuntime>
+  readonly reports: Store<ReportObject>
+}
+
+/** What only this process knows of a node. */
+export interface NodeMemory {
+  readonly drain: (node: string) => DrainProgress | undefined
+  readonly gateMilliseconds: (runtime: NodeRuntime) => number
+}
+
+/** All that the plan of one profile depends on, at one moment. */
+export function gather(profile: RuntimeProfile, stores: Stores, memory: NodeMemory): RolloutState {
+  const profiles = stores.profiles.list()
+  const members: Member[] = []
+  const busyControlPlane: string[] = []
+  for (const object of stores.nodes.list()) {
+    const node = viewOf(object)
+    const runtime = stores.runtimes.get(node.name)
+    if (node.controlPlane && (!node.ready || isTaken({ node, runtime }))) busyControlPlane.push(node.name)
+    const intent = intentOf(profile, profiles, node, runtime)
+    if (!intent) continue
+    const gateMilliseconds = runtime ? memory.gateMilliseconds(runtime) : 0
+    members.push({ node, runtime, intent, drain: memory.drain(node.name), gateMilliseconds })
+  }
+  const { name, uid } = profile.metadata
+  const reports = stores.reports
+    .list()
+    .filter(({ spec }) => spec.profile === name && (spec.profileUID ?? uid) === uid)
+    .sort((a, b) => compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp))
+  return { profile, members, busyControlPlane: busyControlPlane.sort(), reports: reports.map(reportViewOf) }
+}
+
+const compare = (a = '', b = ''): number => (a < b ? -1 : a > b ? 1 : 0)

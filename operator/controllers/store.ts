@@ -1,0 +1,56 @@
+import type { Reflector } from '../../kube/reflector.ts'
+import type { KubeObject } from '../../kube/resource.ts'
+
+/**
+ * What a reflector has seen and what we wrote since.
+ *
+ * A plan counts the nodes that are out of service. Made from a cache that does not yet hold our last cordon, it would
+ * take one node too many; so each write is remembered until the watch has caught up with it.
+ */
+export class Store<T extends KubeObject> {
+  readonly #reflector: Pick<Reflector<T>, 'get' | 'list'>
+  readonly #project: (object: T) => T
+  readonly #written = new Map<string, T>()
+
+  /** `project` is that of the reflector. */
+  constructor(reflector: Pick<Reflector<T>, 'get' | 'list'>, project: (object: T) => T) {
+    this.#reflector = reflector
+    this.#project = project
+  }
+
+  get(name: string): T | undefined {
+    const seen = this.#reflector.get(name)
+    const written = this.#written.get(name)
+    if (!written) return seen
+    if (seen && !isOlder(seen, written)) {
+      this.#written.delete(name)
+      return seen
+    }
+    return written
+  }
+
+  list(): T[] {
+    const names = new Set([...this.#reflector.list().map(nameOf), ...this.#written.keys()])
+    return [...names].flatMap((name) => this.get(name) ?? [])
+  }
+
+  /** The answer of the API server to our write, or to a read that must count. */
+  remember(object: T): T {
+    const projected = this.#project(object)
+    this.#written.set(nameOf(projected), projected)
+    return projected
+  }
+
+  /** The object is gone. */
+  forget(name: string): void {
+    this.#written.delete(name)
+  }
+}
+
+const nameOf = ({ metadata }: KubeObject): string => metadata.name ?? ''
+
+/** Resource versions of one type grow, and are decimal numbers of any length. */
+function isOlder(a: KubeObject, b: KubeObject): boolean {
+  const [left = '', right = ''] = [a.metadata.resourceVersion, b.metadata.resourceVersion]
+  return left.length === right.length ? left < right : left.length < right.length
+}

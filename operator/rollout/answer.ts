@@ -1,0 +1,24 @@
+import type { NodeRuntime, NodeRuntimeStatus } from '../../crds/types.gen.ts'
+
+export type Phase = NonNullable<NodeRuntimeStatus['phase']>
+
+const terminal: readonly (Phase | undefined)[] = ['Committed', 'Refused', 'RolledBack', 'Failed', 'Removed']
+const quiet: readonly (Phase | undefined)[] = ['Prepared', 'Committed', 'Refused', 'RolledBack']
+
+/** The status, when it speaks of the order that the node has now. An answer to another order says nothing. */
+export function answerOf({ spec, status }: NodeRuntime): NodeRuntimeStatus | undefined {
+  const isAbout = spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
+  return isAbout ? status : undefined
+}
+
+/** The node may be in the middle of the change that its order asks for. */
+export function isOpen(runtime: NodeRuntime): boolean {
+  const permit = runtime.spec?.permit
+  const isMoving = permit === 'Switch' || permit === 'Commit' || permit === 'Rollback'
+  return isMoving && runtime.spec?.revision !== undefined && !terminal.includes(answerOf(runtime)?.phase)
+}
+
+/** The answer shows that the node is wholly in one state: no journal is open and the state is proven or untouched. */
+export function isQuiet(runtime: NodeRuntime): boolean {
+  return !isOpen(runtime) && quiet.includes(answerOf(runtime)?.phase)
+}

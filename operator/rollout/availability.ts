@@ -1,0 +1,28 @@
+import { answerOf, isOpen } from './answer.ts'
+import { turnOf } from './marks.ts'
+import type { Member, NodeView } from './types.ts'
+
+/** Drydock has the node out of service, or it may be: from the cordon to the return, and for as long as it is Failed. */
+export function isTaken({ node, runtime }: Pick<Member, 'node' | 'runtime'>): boolean {
+  if (node.cordon) return true
+  if (!runtime?.spec) return false
+  if (isOpen(runtime)) return true
+  return answerOf(runtime)?.phase === 'Failed' || hasBegun(runtime)
+}
+
+/** Out of service for any reason: cordoned, not Ready, on its way out, or taken by us. */
+export function isUnavailable(member: Pick<Member, 'node' | 'runtime'>): boolean {
+  return isOut(member.node) || isTaken(member)
+}
+
+/** Out of service whoever did it. */
+export function isOut({ unschedulable, ready, deleting }: NodeView): boolean {
+  return unschedulable || !ready || deleting
+}
+
+/** The turn of a node that somebody else cordoned began, and its switch is not yet permitted. */
+function hasBegun(runtime: NonNullable<Member['runtime']>): boolean {
+  const turn = turnOf(runtime)
+  const { revision, attempt, permit } = runtime.spec ?? {}
+  return permit === 'Prepare' && turn !== undefined && turn.revision === revision && turn.attempt === attempt
+}

@@ -1,0 +1,43 @@
+import { isUnavailable } from './availability.ts'
+import type { Member, Reason } from './types.ts'
+
+/** How many of `total` nodes may be out of service: a percentage is rounded down, and at least one node may. */
+export function maxUnavailable(value: number | string | undefined, total: number): number {
+  if (value === undefined) return 1
+  if (typeof value === 'number') return Math.max(1, value)
+  return Math.max(1, Math.floor((total * Number.parseInt(value, 10)) / 100))
+}
+
+export interface Budget {
+  readonly limit: number
+  /** Nodes out of service for any reason, in the order of their names. */
+  readonly unavailable: readonly string[]
+}
+
+export function budgetOf(members: readonly Member[], value: number | string | undefined): Budget {
+  const unavailable = members.filter(isUnavailable).map(({ node }) => node.name)
+  return { limit: maxUnavailable(value, members.length), unavailable: unavailable.sort() }
+}
+
+/** Why the node cannot be taken out of service now; a node that is out already takes no further place. */
+export function overBudget({ limit, unavailable }: Budget, node: string): Reason | undefined {
+  const after = unavailable.includes(node) ? unavailable.length : unavailable.length + 1
+  if (after <= limit) return undefined
+  return {
+    reason: 'MaxUnavailable',
+    message: `${node} waits: ${list(unavailable)} ${unavailable.length === 1 ? 'is' : 'are'} unavailable and maxUnavailable allows ${limit}`,
+  }
+}
+
+/** The budget with one more node out of service. */
+export function take({ limit, unavailable }: Budget, node: string): Budget {
+  return { limit, unavailable: unavailable.includes(node) ? unavailable : [...unavailable, node] }
+}
+
+const named = 3
+
+/** The first names, and how many more there are. */
+export function list(names: readonly string[]): string {
+  const shown = names.slice(0, named).join(', ')
+  return names.length > named ? `${shown} and ${names.length - named} more` : shown
+}

@@ -1,0 +1,31 @@
+import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
+import { selects } from './selector.ts'
+import type { Intent, NodeView } from './types.ts'
+
+/**
+ * What the profile wants of a node, or undefined when it has nothing to do with it.
+ *
+ * | selected by (profiles that are not being deleted) | it wants |
+ * |---|---|
+ * | this profile alone | the target |
+ * | this profile and others | nothing: the node stays as it is |
+ * | another one alone | nothing, and it has no claim on the node any more: the other profile takes it over |
+ * | several others, and this profile gave the last order | nothing, but it stays answerable for the node |
+ * | none, and this profile gave the last order | what was there before Drydock |
+ */
+export function intentOf(
+  profile: RuntimeProfile,
+  profiles: readonly RuntimeProfile[],
+  { labels }: NodeView,
+  runtime: NodeRuntime | undefined,
+): Intent | undefined {
+  const name = profile.metadata.name
+  const selecting = profiles
+    .filter(({ metadata, spec }) => !metadata.deletionTimestamp && selects(spec.nodeSelector, labels))
+    .map(({ metadata }) => metadata.name)
+  const isSelected = selecting.includes(name)
+  const others = selecting.filter((other) => other !== name).sort()
+  if (isSelected) return others.length === 0 ? { kind: 'target' } : { kind: 'hold', others }
+  if (runtime?.spec?.profile !== name || others.length === 1) return undefined
+  return others.length === 0 ? { kind: 'original' } : { kind: 'hold', others }
+}

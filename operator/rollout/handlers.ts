@@ -1,0 +1,24 @@
+/** The labels by which RuntimeClasses find the nodes where a handler is proven. */
+import { labels, originalRevision } from '../../crds/protocol.ts'
+import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { answerOf } from './answer.ts'
+
+export const handlerLabel = (handler: string): string => `${labels.handlerPrefix}${handler}`
+
+export const isHandlerLabel = (label: string): boolean => label.startsWith(labels.handlerPrefix)
+
+/** Handlers that the node's last proof passed; none once the former files are back. */
+export function provenHandlers(runtime: NodeRuntime): string[] {
+  if (runtime.spec?.revision === originalRevision) return []
+  const proven = answerOf(runtime)?.verification?.handlers ?? []
+  return proven.filter(({ passed }) => passed).map(({ name }) => name)
+}
+
+/** Whether the node has the labels of these handlers and of no others. */
+export function hasLabels(present: Readonly<Record<string, string>>, handlers: readonly string[]): boolean {
+  const wanted = handlers.map(handlerLabel)
+  return (
+    wanted.every((label) => present[label] === 'true') &&
+    Object.keys(present).every((label) => !isHandlerLabel(label) || wanted.includes(label))
+  )
+}

@@ -1,0 +1,114 @@
+/** When a report begins, which node it gains, and when it ends. */
+import { annotations, originalRevision } from '../../crds/protocol.ts'
+import { isOpen } from './answer.ts'
+import { outcomeOf } from './outcome.ts'
+import type { Decision, Known, Member, ReportView, Stage } from './types.ts'
+
+/** Nodes that a report lists by name, as its schema bounds it; the counts go on. */
+export const listedNodes = 256
+
+export interface Reporting {
+  readonly profile: string
+  readonly revision: string
+  readonly isDeleting: boolean
+  readonly isStopped: boolean
+  readonly reports: readonly ReportView[]
+  readonly staged: readonly { readonly member: Member; readonly stage: Stage }[]
+  /** Nodes whose turn begins. */
+  readonly started: readonly Known[]
+}
+
+/** The report that orders of this revision belong to: the one that runs, or the name of the one to start. */
+export function reportFor(reports: readonly ReportView[], profile: string, revision: string): string {
+  const running = reports.find((report) => report.revision === revision && isRunning(report))
+  if (running) return running.name
+  const taken = new Set(reports.map(({ name }) => name))
+  const first = `${profile}-${revision}`
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? first : `${first}-${number}`
+    if (!taken.has(name)) return name
+  }
+}
+
+/** A report that was created and has no status yet runs too. */
+export const isRunning = ({ phase }: ReportView): boolean => phase === undefined || phase === 'Running'
+
+export function reportDecisions(reporting: Reporting): Decision[] {
+  return [...starts(reporting), ...records(reporting), ...ends(reporting)]
+}
+
+/** A report starts with the first order that belongs to it, or when a rollout that had stopped goes on. */
+function starts({ profile, reports, staged, started }: Reporting): Decision[] {
+  const known = new Set(reports.map(({ name }) => name))
+  const wanted = new Map<string, string>()
+  for (const { stage } of staged) {
+    if (stage.at !== 'ordering' || stage.decision.kind !== 'Order') continue
+    wanted.set(stage.decision.order.report, stage.decision.order.revision)
+  }
+  for (const { runtime } of started) {
+    const revision = runtime.spec?.revision ?? ''
+    wanted.set(reportFor(reports, profile, revision), revision)
+  }
+  return [...wanted]
+    .filter(([name]) => !known.has(name))
+    .map(([name, revision]) => ({ kind: 'StartReport', name, revision }))
+}
+
+function records({ reports, staged }: Reporting): Decision[] {
+  return reports.filter(isRunning).flatMap((report) => {
+    if (report.nodes.length >= listedNodes) return []
+    return staged.flatMap(({ member, stage }): Decision[] => {
+      const outcome = unrecorded(report, member)
+      if (!outcome || isReturning(stage)) return []
+      return [{ kind: 'RecordNode', report: report.name, node: member.node.name, outcome }]
+    })
+  })
+}
+
+/** An order must not be replaced before its report has what became of it. */
+export function mustRecordFirst(reports: readonly ReportView[], member: Member): boolean {
+  return reports.some((report) => {
+    return isRunning(report) && report.nodes.length < listedNodes && unrecorded(report, member) !== undefined
+  })
+}
+
+function unrecorded(report: ReportView, { node, runtime }: Member) {
+  if (runtime?.metadata.annotations?.[annotations.report] !== report.name) return undefined
+  const attempt = runtime.spec?.attempt
+  const isListed = report.nodes.some((listed) => listed.name === node.name && listed.attempt === attempt)
+  return isListed ? undefined : outcomeOf(runtime)
+}
+
+const isReturning = ({ at }: Stage): boolean => at === 'returning'
+
+function ends(reporting: Reporting): Decision[] {
+  const { reports, staged, revision, isDeleting, isStopped } = reporting
+  return reports.filter(isRunning).flatMap((report): Decision[] => {
+    const own = staged.filter(({ member }) => belongsTo(member, report))
+    if (own.some(({ member, stage }) => isBusy(member, stage) || unrecordable(report, member))) return []
+    const isWanted = report.revision === originalRevision || (report.revision === revision && !isDeleting)
+    if (!isWanted) return [{ kind: 'FinishReport', name: report.name, phase: 'Superseded' }]
+    const isPartial = staged.some(({ stage, member }) => isPending(stage, member, report))
+    if (isPartial && !isStopped) return []
+    const hasFailed = isPartial || own.some(({ stage }) => stage.at === 'failed')
+    return [{ kind: 'FinishReport', name: report.name, phase: hasFailed ? 'Failed' : 'Succeeded' }]
+  })
+}
+
+const belongsTo = ({ runtime }: Member, { name }: ReportView): boolean =>
+  runtime?.metadata.annotations?.[annotations.report] === name
+
+const unrecordable = (report: ReportView, member: Member): boolean =>
+  report.nodes.length < listedNodes && unrecorded(report, member) !== undefined
+
+/** In the middle of what the report is about. */
+function isBusy({ runtime }: Member, { at }: Stage): boolean {
+  return at === 'underWay' || at === 'returning' || (runtime !== undefined && isOpen(runtime))
+}
+
+/** Has still to go where the report's revision leads. */
+function isPending(stage: Stage, { runtime }: Member, { revision }: ReportView): boolean {
+  if (stage.at === 'ordering') return stage.decision.kind === 'Order' && stage.decision.order.revision === revision
+  const isEarly = stage.at === 'preparing' || stage.at === 'startable' || stage.at === 'waiting'
+  return isEarly && runtime?.spec?.revision === revision
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import { originalRevision } from '../../crds/protocol.ts'
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import type { Target } from './types.ts'
+
+const digits = 12
+
+/**
+ * What the nodes are told to run, in one form for all ways to write it: defaults are filled in, and the order of
+ * handlers does not count. How to get there (rollout, verify, drift) is no part of it.
+ */
+export function targetOf(spec: RuntimeProfileSpec): Target {
+  const { engine, cgroupDriver, cgroupVersion, handlers, sandboxImage } = spec
+  return {
+    engine: { name: engine.name, ...(engine.version !== undefined && { version: engine.version }) },
+    ...(cgroupDriver && { cgroupDriver }),
+    ...(cgroupVersion && { cgroupVersion }),
+    ...(handlers && { handlers: [...handlers].sort((a, b) => compare(a.name, b.name)).map(handlerOf) }),
+    ...(sandboxImage && { sandboxImage }),
+  }
+}
+
+/** Hash of a target: equal targets have equal revisions, whatever the order of their fields. */
+export function revisionOf(target: Target): string {
+  return createHash('sha256').update(canonical(target)).digest('hex').slice(0, digits)
+}
+
+/** Whether the order asks for what was there before Drydock. */
+export const isOriginal = (revision: string | undefined): boolean => revision === originalRevision
+
+type Handler = NonNullable<RuntimeProfileSpec['handlers']>[number]
+
+function handlerOf(handler: Handler): NonNullable<Target['handlers']>[number] {
+  const { name, type = name, default: isDefault = false, runtimeClass: _, podAnnotations, ...rest } = handler
+  return {
+    ...rest,
+    // The CRD refuses every other type by name.
+    type: type as 'runc' | 'crun',
+    name,
+    default: isDefault,
+    ...(podAnnotations && { podAnnotations: [...podAnnotations].sort(compare) }),
+  }
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const fields = Object.entries(value).sort(([a], [b]) => compare(a, b))
+  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

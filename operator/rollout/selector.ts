@@ -1,0 +1,29 @@
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+
+type Selector = RuntimeProfileSpec['nodeSelector']
+type Labels = Readonly<Record<string, string>>
+
+/** Whether the labels meet every requirement, by the rules of metav1.LabelSelector: an empty selector selects all. */
+export function selects(selector: Selector, labels: Labels): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every((requirement) => meets(requirement, labels[requirement.key]))
+  )
+}
+
+function meets(
+  { operator, values = [] }: NonNullable<Selector['matchExpressions']>[number],
+  value: string | undefined,
+): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+  }
+}

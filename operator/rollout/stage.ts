@@ -1,0 +1,176 @@
+/** Where one node is: the protocol between operator and node as a chain of questions. */
+import { annotations, originalRevision } from '../../crds/protocol.ts'
+import { answerOf, isOpen, isQuiet } from './answer.ts'
+import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
+import { hasLabels, provenHandlers } from './handlers.ts'
+import { outcomeOf } from './outcome.ts'
+import { cordon, isStarted } from './turn.ts'
+import type { Decision, Known, Member, Order, Reason, Stage, Wish } from './types.ts'
+
+type Question = (member: Known, wish: Wish) => Stage | undefined
+
+/** How often the Node is read while a commit waits for it. */
+export const gateLookMilliseconds = 5_000
+
+/** The first question that has an answer decides. Their order is the protocol: nothing is begun before the former is ended. */
+const questions: readonly Question[] = [
+  isForeign, // another node of the same name had this NodeRuntime
+  isMoving, // a change under way finishes its own revision first
+  mustReturn, // an ended change gives its node back before anything else begins
+  isHeld, // several profiles select the node
+  mustRelease, // the node belongs to nobody any more
+  needsOrder, // it works at something else than what is wanted
+  hasEnded, // committed, refused, rolled back, failed
+  isPreparing, // the agent looks at the order
+  isStarted, // cordoned for this order: the drain goes on
+]
+
+export function stageOf(member: Member, wish: Wish): Stage {
+  const { runtime, node } = member
+  if (!runtime) {
+    return { at: 'waiting', why: { reason: 'NoNodeRuntime', message: `${node.name} has no NodeRuntime yet` } }
+  }
+  for (const question of questions) {
+    const stage = question({ ...member, runtime }, wish)
+    if (stage) return stage
+  }
+  return { at: 'startable', action: answerOf(runtime)?.action ?? 'DrainRestart' }
+}
+
+function isForeign({ node, runtime }: Known): Stage | undefined {
+  const uid = runtime.spec?.nodeUID
+  if (uid === undefined || uid === node.uid) return undefined
+  const message = `${node.name} is a new node; the NodeRuntime of the former one must be collected first`
+  return { at: 'waiting', why: { reason: 'ForeignNodeRuntime', message } }
+}
+
+function isMoving(member: Known, wish: Wish): Stage | undefined {
+  const { node, runtime, gateMilliseconds } = member
+  if (runtime.spec?.permit === 'Remove') {
+    return { at: 'waiting', why: { reason: 'Uninstalling', message: `${node.name} is being left by Drydock` } }
+  }
+  if (!isOpen(runtime)) return undefined
+  const answer = answerOf(runtime)
+  if (answer?.phase !== 'Proven' || runtime.spec?.permit === 'Rollback') return { at: 'underWay', why: moving(member) }
+  if (runtime.spec?.permit === 'Commit') {
+    return { at: 'underWay', why: { reason: 'Committing', message: `${node.name} is proven and commits` } }
+  }
+  const why = shortcoming(member)
+  if (!why) {
+    const decision: Decision = { kind: 'PermitCommit', node: node.name }
+    return { at: 'underWay', why: { reason: 'Proven', message: `${node.name} is proven` }, decision }
+  }
+  if (gateMilliseconds < gateTimeoutMilliseconds)
+    return { at: 'underWay', why, lookAgainMilliseconds: gateLookMilliseconds }
+  return { at: 'underWay', why, decision: rollBack(member, why, wish) }
+}
+
+function rollBack({ runtime }: Known, { reason, message }: Reason, { reportOf }: Wish): Decision {
+  const { revision = '', attempt = 0 } = runtime.spec ?? {}
+  const report = runtime.metadata.annotations?.[annotations.report] ?? reportOf(revision)
+  const text = `${message}; it was rolled back after ${gateTimeoutMilliseconds / 1000} s`
+  return {
+    kind: 'PermitRollback',
+    node: runtime.metadata.name,
+    gaveUp: { revision, attempt, report, reason, message: text },
+  }
+}
+
+function moving({ node, runtime }: Known): Reason {
+  const name = node.name
+  const isBack = runtime.spec?.permit === 'Rollback' || answerOf(runtime)?.phase === 'RollingBack'
+  if (isBack) return { reason: 'RollingBack', message: `${name} is being rolled back` }
+  if (node.ready) return { reason: 'Switching', message: `${name} is being switched` }
+  return { reason: 'Switching', message: `${name} is being switched; its Node is not Ready at the moment` }
+}
+
+/** Nothing is given back on a guess: the answer must show that the node is wholly in one state. */
+function mustReturn(member: Known, wish: Wish): Stage | undefined {
+  const { node, runtime, intent } = member
+  if (!isQuiet(runtime)) return undefined
+  const ended = outcomeOf(runtime)
+  const handlers = ended?.result === 'Committed' ? provenHandlers(runtime) : undefined
+  const isWanted = ended === undefined && intent.kind !== 'hold' && !isOther(member, wish) && !isUntouched(member)
+  const isStale = node.cordon !== undefined && !isWanted
+  if (!isStale && (handlers === undefined || hasLabels(node.labels, handlers))) return undefined
+  return { at: 'returning', decision: { kind: 'Return', node: node.name, handlers } }
+}
+
+function isHeld({ node, intent }: Known): Stage | undefined {
+  if (intent.kind !== 'hold') return undefined
+  const message = `${node.name} is also selected by RuntimeProfile ${intent.others.join(', ')}: change a nodeSelector so that one profile selects it`
+  return { at: 'held', why: { reason: 'Conflict', message } }
+}
+
+function mustRelease(member: Known): Stage | undefined {
+  const { node, runtime, intent } = member
+  if (intent.kind !== 'original') return undefined
+  const isRestored = runtime.spec?.revision === originalRevision && answerOf(runtime)?.phase === 'Committed'
+  if (!isRestored && !isUntouched(member)) return undefined
+  return { at: 'releasing', decision: { kind: 'Release', node: node.name } }
+}
+
+function needsOrder(member: Known, wish: Wish): Stage | undefined {
+  const { node, runtime } = member
+  const { revision: former, attempt = 0, permit } = runtime.spec ?? {}
+  const wanted = wantedOf(member, wish)
+  const order = (attempt: number): Stage => {
+    const decision: Decision = {
+      kind: 'Order',
+      node: node.name,
+      order: { ...wanted, attempt, report: wish.reportOf(wanted.revision) },
+    }
+    return { at: 'ordering', decision }
+  }
+  if (former !== wanted.revision || permit === 'Observe') return order(1)
+  if (isRetry(member, wish)) return order(attempt + 1)
+  if (runtime.spec?.profile === wish.profile.metadata.name) return undefined
+  return { at: 'ordering', decision: { kind: 'Adopt', node: node.name } }
+}
+
+function hasEnded({ node, runtime }: Known, wish: Wish): Stage | undefined {
+  const outcome = outcomeOf(runtime)
+  if (outcome === undefined) return undefined
+  if (outcome.result === 'Committed') {
+    if (!runtime.status?.drifted) return { at: 'done' }
+    const message = `${node.name} has drifted: a file that Drydock wrote was changed by somebody else; set the annotation ${annotations.retry} to write it again`
+    return { at: 'drifted', why: { reason: 'Drifted', message } }
+  }
+  // A node whose state nobody could prove takes no pods, even if its change needed no drain. Once: a person who uncordons it means it.
+  const isExposed = outcome.result === 'Failed' && !node.unschedulable && !node.cordon
+  return { at: 'failed', why: outcome.why, ...(isExposed && { decision: cordon(node.name, runtime, wish) }) }
+}
+
+function isPreparing({ node, runtime }: Known): Stage | undefined {
+  if (answerOf(runtime)?.phase === 'Prepared') return undefined
+  if (!node.ready) {
+    return { at: 'waiting', why: { reason: 'NodeNotReady', message: `${node.name} waits: its Node is not Ready` } }
+  }
+  const message = runtime.status?.phase
+    ? `${node.name} is being prepared`
+    : `${node.name} has not answered yet: its agent pod is not running`
+  return { at: 'preparing', why: { reason: 'Preparing', message } }
+}
+
+function wantedOf({ intent }: Known, { revision, target }: Wish): Pick<Order, 'revision' | 'target'> {
+  return intent.kind === 'original' ? { revision: originalRevision, target: undefined } : { revision, target }
+}
+
+function isRetry({ runtime }: Known, { profile }: Wish): boolean {
+  const asked = profile.metadata.annotations?.[annotations.retry]
+  const outcome = outcomeOf(runtime)
+  if (asked === undefined || asked === runtime.metadata.annotations?.[annotations.retry] || !outcome) return false
+  return outcome.result !== 'Committed' || runtime.status?.drifted === true
+}
+
+/** The node's order is not the one that is wanted. */
+function isOther(member: Known, wish: Wish): boolean {
+  return member.runtime.spec?.revision !== wantedOf(member, wish).revision
+}
+
+/** Drydock committed nothing on the node, left nothing open, and has not begun to restore it. */
+function isUntouched({ runtime, intent }: Known): boolean {
+  if (intent.kind !== 'original') return false
+  const hasCommitted = runtime.metadata.annotations?.[annotations.committed] !== undefined
+  return !hasCommitted && answerOf(runtime)?.phase !== 'Failed' && runtime.spec?.revision !== originalRevision
+}

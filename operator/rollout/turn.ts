@@ -1,0 +1,94 @@
+/** One node's turn: from its cordon over the drain to the permit to switch. */
+import { parseDuration } from '../../crds/duration.ts'
+import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { runtimeState } from '../reports/runtime-state.ts'
+import { answerOf } from './answer.ts'
+import { turnOf } from './marks.ts'
+import type { Decision, DrainProgress, Known, Reason, Stage, Turn, Wish } from './types.ts'
+
+const defaultDrainTimeout = '10m'
+
+/** The node is out of service for this order already: it is drained, then switched. */
+export function isStarted(member: Known, wish: Wish): Stage | undefined {
+  const { node, runtime, drain } = member
+  const { profile, now } = wish
+  const since = startedAt(member)
+  if (since === undefined && !node.cordon) return undefined
+  const name = node.name
+  if (answerOf(runtime)?.action !== 'DrainRestart') {
+    return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
+  }
+  // A mark of a former order, or a node that somebody uncordoned under our hands: its place is taken, so it goes on.
+  if (since === undefined || !node.unschedulable) {
+    return { at: 'underWay', why: draining(name), decision: cordon(name, runtime, wish) }
+  }
+  if (drain?.state === 'drained') return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
+  const deadline =
+    Math.min(Date.parse(since) || 0, now.getTime()) +
+    parseDuration(profile.spec.rollout?.drain?.timeout ?? defaultDrainTimeout)
+  // After a restart the drain is unknown until the pods were looked at: they may all be gone.
+  if (now.getTime() < deadline || !drain) {
+    const why = drain ? until(name, drain, { since, deadline }) : draining(name)
+    const decision: Decision = { kind: 'Drain', node: name }
+    return { at: 'underWay', why, decision, lookAgainMilliseconds: Math.max(1_000, deadline - now.getTime()) }
+  }
+  return { at: 'underWay', why: draining(name), decision: giveUp(runtime, drain, wish) }
+}
+
+/** When the turn at this very order began: by our cordon, or on a node that somebody else cordoned by our record. */
+function startedAt({ node, runtime }: Known): string | undefined {
+  const { revision, attempt } = runtime.spec ?? {}
+  const start = node.cordon ?? turnOf(runtime)
+  if (!start || start.revision !== revision || start.attempt !== attempt) return undefined
+  return 'since' in start ? start.since : start.startTime
+}
+
+function draining(name: string): Reason {
+  return { reason: 'Draining', message: `${name} is being drained` }
+}
+
+function until(name: string, drain: DrainProgress, { since, deadline }: { since: string; deadline: number }): Reason {
+  if (drain.state === 'drained') return draining(name)
+  const { reason, message } = drain.why
+  const times = `since ${clockTime(Date.parse(since))}, gives up at ${clockTime(deadline)}`
+  return { reason, message: `${message}: ${name} drains ${times}` }
+}
+
+const clockTime = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`
+
+function giveUp({ metadata: { name: node }, spec }: NodeRuntime, drain: DrainProgress, { reportOf }: Wish): Decision {
+  const { revision = '', attempt = 0 } = spec ?? {}
+  const because = drain.state === 'draining' ? drain.why.message : `${node} was not drained`
+  const message = `${because}; the node was given back unchanged when rollout.drain.timeout was over`
+  return {
+    kind: 'GiveUp',
+    node,
+    gaveUp: { revision, attempt, report: reportOf(revision), reason: 'DrainTimeout', message },
+  }
+}
+
+export function cordon(node: string, { spec }: NodeRuntime, { profile, now }: Wish): Decision {
+  const { revision = '', attempt = 0 } = spec ?? {}
+  const mark = { profile: profile.metadata.name, revision, attempt, since: now.toISOString() }
+  return { kind: 'Cordon', node, mark }
+}
+
+export function permitSwitch(member: Known, wish: Wish): Decision {
+  return { kind: 'PermitSwitch', node: member.node.name, turn: beginTurn(member, wish) }
+}
+
+/** The record of a turn, with what only the time before the switch knows. */
+export function beginTurn(member: Known, { now, reportOf }: Wish): Turn {
+  const { node, runtime, drain } = member
+  const { revision = '', attempt = 0 } = runtime.spec ?? {}
+  const startTime = startedAt(member) ?? now.toISOString()
+  return {
+    revision,
+    attempt,
+    startTime,
+    report: reportOf(revision),
+    ...(drain?.state === 'drained' && { drainMilliseconds: drain.milliseconds, podsEvicted: drain.podsEvicted }),
+    ...(node.heartbeat && { heartbeat: node.heartbeat }),
+    before: runtimeState(runtime.status?.observed),
+  }
+}
