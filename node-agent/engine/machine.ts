@@ -41,7 +41,8 @@ export type Decision =
   /** `open`: go on with the change when nothing speaks against it. */
   | { readonly do: 'prepare'; readonly order: Order; readonly open: boolean }
   | { readonly do: 'refuse'; readonly order: Order; readonly why: Why }
-  | { readonly do: 'repeat' }
+  /** The answer that was given stands. */
+  | { readonly do: 'repeat'; readonly order: Order }
   | { readonly do: 'remove'; readonly order: Order }
 
 const wait: Decision = { do: 'wait' }
@@ -112,7 +113,7 @@ function proven({ order, requestedMs }: State, work: Work, now: Instant): Decisi
 }
 
 /** After another boot everything may be running; in the same boot only what was begun can have had an effect. */
-function undoing(work: Work, now: Instant): readonly StepName[] {
+function toUndo(work: Work, now: Instant): readonly StepName[] {
   const all = stepsOf(work.change)
   const touched = work.boot === now.boot ? all.slice(0, work.touched) : all
   const restored = work.stage.name === 'back' && work.stage.restored === now.boot
@@ -135,7 +136,7 @@ function open(state: State, work: Work, now: Instant): Decision {
     case 'proven':
       return proven(state, work, now)
     case 'back':
-      return { do: 'undo', names: undoing(work, now) }
+      return { do: 'undo', names: toUndo(work, now) }
     case 'failed':
       return failed(state, work, now)
     default:
@@ -154,12 +155,12 @@ function fresh(order: Order, answer: NodeRuntimeStatus | undefined): Decision {
     case 'Remove':
       return { do: 'remove', order }
     case 'Prepare':
-      return answered ? { do: 'repeat' } : { do: 'prepare', order, open: false }
+      return answered ? { do: 'repeat', order } : { do: 'prepare', order, open: false }
     case 'Switch':
-      return final.includes(answered) ? { do: 'repeat' } : { do: 'prepare', order, open: true }
+      return final.includes(answered) ? { do: 'repeat', order } : { do: 'prepare', order, open: true }
     case 'Commit':
     case 'Rollback':
-      return final.includes(answered) ? { do: 'repeat' } : { do: 'refuse', order, why: nothingOpen(order) }
+      return final.includes(answered) ? { do: 'repeat', order } : { do: 'refuse', order, why: nothingOpen(order) }
     default:
       return order.permit satisfies never
   }

@@ -36,7 +36,10 @@ function checkWork(order: Record<string, unknown>): void {
   for (const key of ['attempt', 'fence']) need(isCount(order[key]), `${key} must be a whole number of at least 0.`)
   for (const key of ['timeoutSeconds', 'courierTimeoutSeconds']) {
     const seconds = order[key]
-    need(seconds === undefined || (isCount(seconds) && Number(seconds) > 0), `${key} must be a whole number of seconds.`)
+    need(
+      seconds === undefined || (isCount(seconds) && Number(seconds) > 0),
+      `${key} must be a whole number of seconds.`,
+    )
   }
   if (order['permit'] === 'Prepare' || order['permit'] === 'Switch') checkTarget(order)
 }
@@ -51,7 +54,10 @@ export function readOrder(text: string): Order {
   }
   need(isObject(order), 'The order must be a JSON object.')
   const { permit } = order
-  need(permits.some((known) => known === permit), `permit must be one of ${permits.join(', ')}.`)
+  need(
+    permits.some((known) => known === permit),
+    `permit must be one of ${permits.join(', ')}.`,
+  )
   if (permit !== 'Observe' && permit !== 'Remove') checkWork(order)
   return order as unknown as Order
 }

@@ -1,9 +1,9 @@
 /** The open change, as the records of its journal tell it. Pure: the same records give the same work after any crash. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Instant } from '../host/boot-clock.ts'
-import type { Change, JournalRecord, Order, Verification, Why } from '../journal/records.ts'
+import type { Change, JournalRecord, Order, Why } from '../journal/records.ts'
 import { stepsAgain, stepsOf } from '../steps/index.ts'
-import type { StepName } from '../steps/step.ts'
+import type { Findings, StepName } from '../steps/step.ts'
 
 type Stage =
   /** `next` is the step to apply; one that was begun before a crash is applied again. The deadline counts from `since`. */
@@ -31,18 +31,17 @@ export interface Work {
   readonly timings: readonly Timing[]
   /** When the last pass through the steps ended. */
   readonly end?: Instant
-  readonly podsRemoved: number
-  readonly verification?: Verification
+  readonly findings: Findings
 }
 
 type Opening = Extract<JournalRecord, { type: 'open' }>
 
 function opened({ id, order, change, shown, at }: Opening): Work {
   const stage = { name: 'forward', since: at, steps: stepsOf(change), next: 0 } as const
-  return { id, order, change, shown, stage, touched: 0, boot: at.boot, timings: [], podsRemoved: 0 }
+  return { id, order, change, shown, stage, touched: 0, boot: at.boot, timings: [], findings: { podsRemoved: 0 } }
 }
 
-function begun(work: Work, { name, at, podsRemoved }: Extract<JournalRecord, { type: 'step' }>): Work {
+function begun(work: Work, { name, at, findings }: Extract<JournalRecord, { type: 'step' }>): Work {
   const { stage } = work
   const all = stepsOf(work.change)
   // Once proven, everything has been touched, and stays so while the node is proven again.
@@ -53,13 +52,13 @@ function begun(work: Work, { name, at, podsRemoved }: Extract<JournalRecord, { t
     touched,
     boot: at.boot,
     timings: [...work.timings, { name, begin: at }],
-    podsRemoved: podsRemoved ?? work.podsRemoved,
+    findings,
   }
 }
 
-function proven(work: Work, { at, verification }: Extract<JournalRecord, { type: 'proven' }>): Work {
+function proven(work: Work, { at, findings }: Extract<JournalRecord, { type: 'proven' }>): Work {
   const touched = stepsOf(work.change).length
-  return { ...work, stage: { name: 'proven', at, courier: false }, touched, end: at, verification }
+  return { ...work, stage: { name: 'proven', at, courier: false }, touched, end: at, findings }
 }
 
 /** A record that has no meaning where it stands changes nothing. */
@@ -91,8 +90,19 @@ export function replay(records: readonly JournalRecord[]): Work | undefined {
   return records.reduce<Work | undefined>(record, undefined)
 }
 
+/** What steps find out while they run. Not in the journal until the next record. */
+export function found(work: Work, finding: Partial<Findings>): Work {
+  const podsRemoved = work.findings.podsRemoved + (finding.podsRemoved ?? 0)
+  return { ...work, findings: { ...work.findings, ...finding, podsRemoved } }
+}
+
 /** The step under way is done: the next one is due. Not in the journal: a crash does the step again. */
 export function stepped(work: Work): Work {
   const { stage } = work
   return stage.name === 'forward' ? { ...work, stage: { ...stage, next: stage.next + 1 } } : work
+}
+
+/** A step is about to be reverted. Not in the journal: a crash reverts all of them again. */
+export function undoing(work: Work, name: StepName, begin: Instant): Work {
+  return { ...work, timings: [...work.timings, { name: `undo ${name}`, begin }] }
 }

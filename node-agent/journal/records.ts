@@ -2,7 +2,7 @@
 import type { NodeRuntimeSpec, NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Action, CgroupDriver } from '../engines/engine.ts'
 import type { Instant } from '../host/boot-clock.ts'
-import type { StepName } from '../steps/step.ts'
+import type { Findings, StepName } from '../steps/step.ts'
 
 /** The spec of the NodeRuntime, and what the courier adds. */
 export type Order = NodeRuntimeSpec & {
@@ -65,9 +65,9 @@ export type JournalRecord =
       readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
     }
   /** A step is about to be applied. */
-  | { readonly type: 'step'; readonly at: Instant; readonly name: StepName; readonly podsRemoved?: number }
+  | { readonly type: 'step'; readonly at: Instant; readonly name: StepName; readonly findings: Findings }
   /** Every step is done and every handler proven. */
-  | { readonly type: 'proven'; readonly at: Instant; readonly verification: Verification }
+  | { readonly type: 'proven'; readonly at: Instant; readonly findings: Findings }
   /** A request came after the proof. */
   | { readonly type: 'courier'; readonly at: Instant }
   /** The node has booted since the proof, and is about to be proven again; the deadline counts from here. */

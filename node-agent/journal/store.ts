@@ -8,7 +8,7 @@ import { removeFile, replaceFile } from '../host/durable.ts'
 import { NoSpaceError } from '../host/errors.ts'
 import { Blobs } from './blobs.ts'
 import { decodeLines, encodeLine } from './lines.ts'
-import { freshMemory, type Memory } from './memory.ts'
+import type { Memory } from './memory.ts'
 import type { BlobName, JournalRecord } from './records.ts'
 
 const secret = { mode: 0o600, uid: 0, gid: 0 }
@@ -51,7 +51,13 @@ export class Store {
   async open(record: JournalRecord): Promise<void> {
     await replaceFile(this.#disk, this.#path('reserve'), Buffer.alloc(reserveBytes, 1), secret)
     const line = encodeLine(record)
-    await replaceFile(this.#disk, this.#path('journal'), line, secret)
+    try {
+      await replaceFile(this.#disk, this.#path('journal'), line, secret)
+    } catch (error) {
+      // It may be there, though not for certain: a change that was refused must not begin after a crash.
+      await removeFile(this.#disk, this.#path('journal'))
+      throw error
+    }
     this.#length = line.length
   }
 
@@ -79,9 +85,10 @@ export class Store {
     }
   }
 
-  async load(machineID: string): Promise<Memory> {
+  /** Undefined on a node that Drydock has never changed. */
+  async load(): Promise<Memory | undefined> {
     const bytes = await this.#disk.read(this.#path('state.json'))
-    return bytes ? (JSON.parse(bytes.toString('utf8')) as Memory) : freshMemory(machineID)
+    return bytes && (JSON.parse(bytes.toString('utf8')) as Memory)
   }
 
   async save(memory: Memory): Promise<void> {

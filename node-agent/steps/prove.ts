@@ -3,12 +3,12 @@ import type { Step, StepContext } from './step.ts'
 
 /** Only pods that ran count, and only when the engine was one and the same throughout: one that flaps proves nothing. */
 export async function proveExpectation(context: StepContext, expectation: Expectation): Promise<void> {
-  const { change, findings, host, image, runtime, signal } = context
+  const { change, found, host, image, runtime, signal } = context
   await runtime.ready(change.endpoint, signal)
   const { invocationId } = await host.unit(change.engineUnit)
   const wanted = image === undefined ? expectation : { ...expectation, image }
   const verification = await runtime.prove(change.endpoint, wanted, signal)
-  findings.verification = verification
+  found({ verification })
   if (!verification.passed) throw new Error(verification.message ?? 'The proof failed.')
   const after = await host.unit(change.engineUnit)
   if (after.invocationId !== invocationId) throw new Error(`${change.engineUnit} restarted by itself during the proof.`)

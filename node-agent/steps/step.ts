@@ -39,13 +39,14 @@ export interface StepContext {
   readonly image: string | undefined
   /** Aborts at the deadline, and when the change is to be undone. */
   readonly signal: AbortSignal
-  /** What the steps find out for the status. */
-  readonly findings: Findings
+  /** Tells what a step has found out for the status. */
+  readonly found: (finding: { readonly podsRemoved: number } | { readonly verification: Verification }) => void
 }
 
+/** Kept with each record, so that a crash does not lose what steps have found out. */
 export interface Findings {
-  podsRemoved: number
-  verification?: Verification
+  readonly podsRemoved: number
+  readonly verification?: Verification
 }
 
 export interface Step {

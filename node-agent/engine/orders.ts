@@ -1,0 +1,86 @@
+/** What is done about an order while no change is open. */
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { Log } from '../../kube/log.ts'
+import { isRefusal, type Observed } from '../engines/engine.ts'
+import type { BootClock } from '../host/boot-clock.ts'
+import { answered } from '../journal/memory.ts'
+import type { Order } from '../journal/records.ts'
+import { about } from './answer.ts'
+import type { Ledger } from './ledger.ts'
+import type { Decision } from './machine.ts'
+import { keepBytes, type Prepared, type Preparing, prepare } from './prepare.ts'
+
+export interface Ordering extends Preparing {
+  readonly clock: BootClock
+  readonly log: Log
+  readonly look: () => Promise<Observed>
+  /** Takes Drydock's files off the host. */
+  readonly remove: () => Promise<void>
+}
+
+export type OrderDecision = Extract<Decision, { order: Order }>
+
+export async function actOnOrder(parts: Ordering, ledger: Ledger, decision: OrderDecision): Promise<void> {
+  const { order } = decision
+  await (decision.do === 'prepare' ? prepareOrder(parts, ledger, decision) : answerOrder(parts, ledger, decision))
+  ledger.settle(order)
+  if (decision.do === 'remove') return
+  // A full disk must not keep an answer back. What the memory must not lose is written before a change is opened.
+  await ledger.save().catch((error) => parts.log.warn('the state could not be written', { error }))
+}
+
+type Answered = Exclude<OrderDecision, { do: 'prepare' }>
+
+async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered): Promise<void> {
+  const { order } = decision
+  switch (decision.do) {
+    case 'observe':
+      return ledger.say({ ...about(order), phase: 'Observed', observed: await parts.look() })
+    case 'refuse':
+      return ledger.say({ ...about(order), phase: 'Refused', ...decision.why })
+    case 'repeat':
+      return ledger.say({ ...ledger.state.memory.answer, ...about(order) })
+    case 'remove':
+      await parts.remove()
+      return ledger.say({ ...about(order), phase: 'Removed' })
+    default:
+      return decision satisfies never
+  }
+}
+
+type Preparation = Extract<OrderDecision, { do: 'prepare' }>
+
+async function prepareOrder(parts: Ordering, ledger: Ledger, { order, open }: Preparation): Promise<void> {
+  ledger.say({ ...about(order), phase: 'Preparing' })
+  const prepared = await prepare(parts, order, ledger.state.memory)
+  // Another order came: this one is no longer wanted, least of all its change.
+  if (ledger.state.order !== order) return
+  if (isRefusal(prepared)) return remember(ledger, order, { phase: 'Refused', ...prepared })
+  const message = sentence(prepared)
+  if (!open) return remember(ledger, order, { phase: 'Prepared', message, ...prepared.shown })
+  await openChange(parts, ledger, order, prepared)
+}
+
+function sentence({ planned }: Prepared): string {
+  const files = planned.edits.map(({ path }) => path).join(', ')
+  return files === '' ? 'The node is as wanted; it is only proven.' : `Ready to write ${files}.`
+}
+
+function remember(ledger: Ledger, order: Order, said: NodeRuntimeStatus): void {
+  const answer = { ...about(order), ...said }
+  ledger.remember((memory) => answered(memory, order, answer))
+  ledger.say(answer)
+}
+
+async function openChange(parts: Ordering, ledger: Ledger, order: Order, { planned, shown }: Prepared): Promise<void> {
+  const at = parts.clock.instant()
+  try {
+    // The fence of this order must be known to whoever comes after a crash.
+    await ledger.save()
+    const change = { ...planned.change, files: await keepBytes(ledger.store, planned.edits) }
+    await ledger.record({ type: 'open', at, id: `${at.boot}/${at.monotonicMs}`, order, change, shown })
+  } catch (error) {
+    const message = `The change could not be recorded: ${(error as Error).message}`
+    remember(ledger, order, { phase: 'Refused', reason: 'NotRecorded', message })
+  }
+}

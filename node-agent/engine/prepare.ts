@@ -1,0 +1,115 @@
+/** From an order to a change that may be opened, or to the reason why not. Nothing that is live is touched. */
+import { dirname } from 'node:path'
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import { type Action, type FileEdit, isRefusal, type Observed, type Pasts, type Refusal } from '../engines/engine.ts'
+import type { Host } from '../host/host.ts'
+import type { Memory } from '../journal/memory.ts'
+import type { Change, FileRecord, Order } from '../journal/records.ts'
+import type { Store } from '../journal/store.ts'
+import { isFor } from './machine.ts'
+
+/** A plan for this node, as detection and planning make it. */
+export interface Planned {
+  readonly edits: readonly FileEdit[]
+  readonly change: Omit<Change, 'files'>
+  readonly changes: NonNullable<NodeRuntimeStatus['changes']>
+}
+
+/** Looks at the node and plans; `former` is what was committed last. */
+export type Plan = (
+  order: Order,
+  pasts: Pasts,
+  former: Memory['target'],
+) => Promise<{ readonly observed: Observed; readonly plan: Planned | Refusal }>
+
+export interface Preparing {
+  readonly host: Host
+  readonly store: Store
+  readonly plan: Plan
+  readonly machineID: string
+}
+
+export interface Prepared {
+  readonly planned: Planned
+  readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+}
+
+const harshness: Readonly<Record<Action, number>> = { None: 0, Restart: 1, DrainRestart: 2 }
+
+/** Room for the journal, the state and the temporary files beside the edits. */
+const spareBytes = 1024 * 1024
+
+/** The order is for this machine, and for the Node that it was prepared for. */
+function otherNode(order: Order, memory: Memory, machineID: string): Refusal | undefined {
+  if (memory.machineID !== machineID) {
+    const message = `/var/lib/drydock was written on machine ${memory.machineID}, this is ${machineID}: remove that folder when this machine was copied from the other.`
+    return { reason: 'OtherMachine', message }
+  }
+  const { answer, nodeUID } = memory
+  if (answer?.phase !== 'Prepared' || !isFor(order, answer) || nodeUID === order.nodeUID) return undefined
+  const message = `The order was prepared for the Node with UID ${nodeUID}, and now comes for ${order.nodeUID}.`
+  return { reason: 'OtherNode', message }
+}
+
+/** A node that was not drained must not be treated as if it were. */
+function harsherThanPrepared(order: Order, memory: Memory, action: Action): Refusal | undefined {
+  const { answer } = memory
+  if (answer?.phase !== 'Prepared' || !isFor(order, answer) || answer.action === undefined) return undefined
+  if (harshness[action] <= harshness[answer.action]) return undefined
+  const message = `The node has changed since it was prepared: the change needs ${action} now, and ${answer.action} was announced.`
+  return { reason: 'ActionChanged', message }
+}
+
+async function noSpace({ host, store }: Preparing, edits: readonly FileEdit[]): Promise<Refusal | undefined> {
+  const bytes = edits.reduce((sum, { before, after }) => sum + (before?.length ?? 0) + (after?.length ?? 0), spareBytes)
+  for (const folder of new Set([store.folder, ...edits.map(({ path }) => dirname(path))])) {
+    const free = await host.freeBytes(folder)
+    if (free < bytes) {
+      const message = `${folder} has ${free} bytes left and the change may take ${bytes}: free some space there.`
+      return { reason: 'NoSpace', message }
+    }
+  }
+  return undefined
+}
+
+export async function pastsOf({ store }: Pick<Preparing, 'store'>, memory: Memory): Promise<Pasts> {
+  const pasts = new Map<string, { original: Buffer | undefined; written: Buffer | undefined }>()
+  for (const [path, { original, written }] of Object.entries(memory.files)) {
+    pasts.set(path, { original: await store.blobs.get(original), written: await store.blobs.get(written) })
+  }
+  return pasts
+}
+
+/** Refusals are answers; what throws is refused too, with the error's own words. */
+export async function prepare(
+  preparing: Preparing,
+  order: Order,
+  memory: Memory,
+): Promise<Prepared | (Refusal & { readonly observed?: Observed })> {
+  try {
+    const other = otherNode(order, memory, preparing.machineID)
+    if (other) return other
+    const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory.target)
+    if (isRefusal(plan)) return { ...plan, observed }
+    const { change, changes, edits } = plan
+    const refusal = harsherThanPrepared(order, memory, change.action) ?? (await noSpace(preparing, edits))
+    if (refusal) return { ...refusal, observed }
+    return { planned: plan, shown: { action: change.action, changes, observed } }
+  } catch (error) {
+    return { reason: 'PrepareFailed', message: (error as Error).message }
+  }
+}
+
+/** Keeps the bytes that the change and its undoing need; durable when it returns. */
+export async function keepBytes(store: Store, edits: readonly FileEdit[]): Promise<readonly FileRecord[]> {
+  const records: FileRecord[] = []
+  for (const { path, before, after, original } of edits) {
+    records.push({
+      path,
+      before: await store.blobs.put(before),
+      after: await store.blobs.put(after),
+      original: await store.blobs.put(original),
+    })
+  }
+  return records
+}

@@ -1,0 +1,24 @@
+/** Takes Drydock's own files off the host. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Host } from '../host/host.ts'
+import { socketUnit, unitFolder, unitNames } from './units.ts'
+
+const versionsFolder = '/opt/drydock'
+
+/**
+ * Units first, so that what a crash leaves is files that nothing starts. The program that runs is in memory; its socket
+ * stays until the answer is told. Can be repeated.
+ */
+export async function removeDrydock(host: Host, stateFolder: string): Promise<void> {
+  await host.run(['systemctl', 'disable', '--', socketUnit], { timeoutMs: 30_000 })
+  for (const name of unitNames) await host.removeFile(join(unitFolder, name))
+  await host.run(['systemctl', 'daemon-reload'], { timeoutMs: 30_000 })
+  await rm(stateFolder, { recursive: true, force: true })
+  await rm(versionsFolder, { recursive: true, force: true })
+}
+
+/** The last act: systemd would go on listening for an engine that is gone. */
+export async function closeSocket(host: Host): Promise<void> {
+  await host.run(['systemctl', 'stop', '--no-block', '--', socketUnit], { timeoutMs: 30_000 })
+}
