@@ -15,8 +15,16 @@ export function renderConfig(found: Found, target: Target, pasts: Pasts): readon
     const current = found.configFiles[0]
     const original = originalOf(current, pasts.get(current.path))
     const after = withTarget(found, { path: current.path, bytes: original }, target)
-    return sameBytes(after, current.bytes) ? [] : [{ path: current.path, before: current.bytes, after, original }]
+    // A file that others have edited since keeps its bytes as long as it says what is wanted.
+    const isMet =
+      sameBytes(after, current.bytes) ||
+      (isThere(after, current.bytes) && same(treeOf({ ...current, bytes: after }), treeOf(current)))
+    return isMet ? [] : [{ path: current.path, before: current.bytes, after, original }]
   })
+}
+
+function isThere(...files: readonly (Buffer | undefined)[]): boolean {
+  return files.every((bytes) => bytes !== undefined)
 }
 
 /** What the file is without Drydock. */

@@ -22,6 +22,10 @@ export function wishesOf(found: Found, view: Tree, { target, explicit }: { targe
   const chosen = target.handlers?.find((handler) => handler.default)
   if (chosen) wishes.want(['default_runtime_name'], chosen.name)
   for (const handler of target.handlers ?? []) wishHandler(wishes, found, handler)
+  // A file of 1.x that names other handlers only has lost the built-in runc: back it comes.
+  const isLost = !tableAt(wishes.view, ['runtimes', 'runc'])['runtime_type']
+  if (isLost && wishes.view['default_runtime_name'] === 'runc')
+    wishes.want(['runtimes', 'runc', 'runtime_type'], runcType)
   for (const [name, handler] of handlersOf(wishes.view)) {
     const isNew = valueAt(view, ['runtimes', name]) === undefined
     const current = driverOfHandler(handler)
