@@ -1,17 +1,22 @@
 /** Removes pods through CRI, without the kubelet. */
+import type { Clock } from '../../kube/clock.ts'
 import type { CriClient } from './client.ts'
-import type { CriError } from './error.ts'
+import { CriError } from './error.ts'
 import { ContainerState, type PodSandbox } from './gen/runtime.ts'
 
-export interface RemoveOptions {
+/** How long one sandbox may take. */
+export interface Patience {
+  readonly deadlineMs: number
+  readonly clock: Clock
+}
+
+export interface RemoveOptions extends Patience {
   /** Sandboxes in work at the same time. */
   readonly concurrency: number
   /** Between the polite signal and the kill of each running container. */
   readonly graceSeconds: 0 | 1 | 2
   /** Which sandboxes stay; none when absent. */
   readonly keep?: (sandbox: PodSandbox) => boolean
-  /** For each call. */
-  readonly callDeadlineMs: number
 }
 
 export interface RemoveResult {
@@ -24,8 +29,8 @@ export interface RemoveResult {
  * Rejects only when the engine cannot list them; a sandbox that resists is in `failed` and holds up no other.
  */
 export async function removeAllSandboxes(client: CriClient, options: RemoveOptions): Promise<RemoveResult> {
-  const { items } = await client.call('listPodSandbox', {}, options.callDeadlineMs)
-  const { containers } = await client.call('listContainers', {}, options.callDeadlineMs)
+  const { items } = await client.call('listPodSandbox', {}, options.deadlineMs)
+  const { containers } = await client.call('listContainers', {}, options.deadlineMs)
   const running = containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING)
   const waiting = items.filter((sandbox) => !options.keep?.(sandbox))
   const failed: { pod: string; message: string }[] = []
@@ -36,7 +41,7 @@ export async function removeAllSandboxes(client: CriClient, options: RemoveOptio
       const own = running.filter(({ podSandboxId }) => podSandboxId === id).map((container) => container.id)
       try {
         await stopContainers(client, own, options)
-        await removeSandbox(client, id, options.callDeadlineMs)
+        await removeSandbox(client, id, options)
         removed++
       } catch (error) {
         failed.push({
@@ -55,16 +60,32 @@ async function stopContainers(client: CriClient, ids: readonly string[], options
   if (options.graceSeconds === 0) return
   await Promise.allSettled(
     ids.map((containerId) =>
-      client.call('stopContainer', { containerId, timeout: BigInt(options.graceSeconds) }, options.callDeadlineMs),
+      client.call('stopContainer', { containerId, timeout: BigInt(options.graceSeconds) }, options.deadlineMs),
     ),
   )
 }
 
-/** Kills, stops and removes one sandbox with its containers. That it is gone already is no failure. */
-export async function removeSandbox(client: CriClient, podSandboxId: string, deadlineMs: number): Promise<void> {
-  const unlessGone = (error: CriError): void => {
-    if (!error.isNotFound) throw error
+/** Between two tries: an engine needs about this long to come to terms with a call that broke off. */
+const retryPauseMs = 50
+
+/**
+ * Kills, stops and removes one sandbox with its containers. That it is gone already is no failure. Tries again until the
+ * deadline: a container whose start was broken off cannot be removed for some 100 ms.
+ */
+export async function removeSandbox(client: CriClient, podSandboxId: string, patience: Patience): Promise<void> {
+  const { clock } = patience
+  const end = clock.monotonicMs() + patience.deadlineMs
+  for (;;) {
+    const left = Math.max(1, end - clock.monotonicMs())
+    try {
+      await client.call('stopPodSandbox', { podSandboxId }, left)
+      await client.call('removePodSandbox', { podSandboxId }, left)
+      return
+    } catch (error) {
+      if (!(error instanceof CriError)) throw error
+      if (error.isNotFound) return
+      if (error.isUnavailable || clock.monotonicMs() + retryPauseMs > end) throw error
+    }
+    await clock.sleep(retryPauseMs)
   }
-  await client.call('stopPodSandbox', { podSandboxId }, deadlineMs).catch(unlessGone)
-  await client.call('removePodSandbox', { podSandboxId }, deadlineMs).catch(unlessGone)
 }

@@ -16,13 +16,13 @@ export const cgroup: Step<HandlerProof> = {
     }
     const wrong = misplaced(memory, cgroupDriver, found.containerId)
     if (wrong) throw new Error(wrong)
-    const [memoryFolder, processorFolder] =
-      cgroupVersion === 'v2'
-        ? [join(paths.cgroup, limited(memory)), join(paths.cgroup, limited(processor))]
-        : [join(paths.cgroup, 'memory', limited(memory)), join(paths.cgroup, 'cpu', limited(processor))]
-    const limit = await check(memoryFolder, memoryFile[cgroupVersion], String(memoryLimitBytes))
-    for (const [file, value] of cpuFiles[cgroupVersion]) await check(processorFolder, file, value)
-    found.cgroup = { path: memory, folders: [memoryFolder, processorFolder], memoryLimitBytes: Number(limit) }
+    const under = (controller: string): string =>
+      cgroupVersion === 'v2' ? paths.cgroup : join(paths.cgroup, controller)
+    const memoryFolder = join(under('memory'), memory)
+    const processorFolder = join(under('cpu'), processor)
+    await limited(memoryFolder, memoryFile[cgroupVersion], String(memoryLimitBytes))
+    for (const [file, value] of cpuFiles[cgroupVersion]) await limited(processorFolder, file, value)
+    found.cgroup = { path: memory, folders: [scopeOf(memoryFolder), scopeOf(processorFolder)], memoryLimitBytes }
   },
 }
 
@@ -60,16 +60,18 @@ function misplaced(path: string, driver: CgroupDriver, containerId: string): str
   return `the container is in cgroup ${path}, which the cgroup driver ${driver} would not make (${form}): the engine does not use ${driver} for this handler`
 }
 
-/** Some runtimes put the process into a child of its scope; the limits are on the scope. */
-const limited = (path: string): string => path.replace(/(\.scope)\/.*$/, '$1')
+/** crun puts the process into a child of its scope; the limits are on the one or on the other. */
+const scopeOf = (path: string): string => path.replace(/(\.scope)\/.*$/, '$1')
 
-async function check(folder: string, file: string, wanted: string): Promise<string> {
-  const found = (
-    await readFile(join(folder, file), 'utf8').catch((error: Error) => {
+/** Throws unless the kernel limits the process to what was asked for. */
+async function limited(folder: string, file: string, wanted: string): Promise<void> {
+  const values: string[] = []
+  for (const place of new Set([folder, scopeOf(folder)])) {
+    const text = await readFile(join(place, file), 'utf8').catch((error: Error) => {
       throw new Error(`the kernel shows no ${file} for the container: ${error.message}`)
     })
-  ).trim()
-  if (found !== wanted)
-    throw new Error(`the kernel has ${file} = ${found} for the container where ${wanted} was asked for`)
-  return found
+    values.push(text.trim())
+  }
+  if (values.includes(wanted)) return
+  throw new Error(`the kernel has ${file} = ${values.join(', ')} for the container where ${wanted} was asked for`)
 }

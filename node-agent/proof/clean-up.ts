@@ -1,23 +1,22 @@
 /** Removes what proofs have made, known by its label and its names alone: nothing is remembered between runs. */
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CriClient } from '../cri/client.ts'
 import { removeSandbox } from '../cri/sandboxes.ts'
 import { cgroupParent, logFolderPrefix, proofLabel } from './pod.ts'
 import type { ProofOptions } from './proof.ts'
 
-type Places = Pick<ProofOptions, 'client' | 'logDirectory' | 'paths' | 'cgroupVersion'>
+type Places = Pick<ProofOptions, 'client' | 'clock' | 'logDirectory' | 'paths' | 'cgroupVersion'>
 
 /**
  * Removes everything of earlier proofs: sandboxes with their containers, log folders, the cgroup. Not to be called while
  * another proof runs on the node. Rejects with what cannot be removed.
  */
-export async function cleanUpProofs(places: Places, callDeadlineMs: number): Promise<void> {
+export async function cleanUpProofs(places: Places, deadlineMs: number): Promise<void> {
   const { client, logDirectory } = places
   // A label selector asks for values, so the label itself is looked for here.
-  const { items } = await client.call('listPodSandbox', {}, callDeadlineMs)
+  const { items } = await client.call('listPodSandbox', {}, deadlineMs)
   const ids = items.filter(({ labels }) => proofLabel in labels).map(({ id }) => id)
-  await removeSandboxes(client, ids, callDeadlineMs)
+  await removeSandboxes(places, ids, deadlineMs)
   for (const name of await readdir(logDirectory).catch(() => [])) {
     if (name.startsWith(logFolderPrefix)) await rm(join(logDirectory, name), { recursive: true, force: true })
   }
@@ -26,20 +25,24 @@ export async function cleanUpProofs(places: Places, callDeadlineMs: number): Pro
 
 /** Removes the sandboxes with these labels; also one that a call made which was given up before it answered. */
 export async function removeProof(
-  client: CriClient,
+  places: Pick<Places, 'client' | 'clock'>,
   labelSelector: Record<string, string>,
-  callDeadlineMs: number,
+  deadlineMs: number,
 ): Promise<void> {
-  const { items } = await client.call('listPodSandbox', { filter: { labelSelector } }, callDeadlineMs)
+  const { items } = await places.client.call('listPodSandbox', { filter: { labelSelector } }, deadlineMs)
   await removeSandboxes(
-    client,
+    places,
     items.map(({ id }) => id),
-    callDeadlineMs,
+    deadlineMs,
   )
 }
 
-async function removeSandboxes(client: CriClient, ids: readonly string[], deadlineMs: number): Promise<void> {
-  const results = await Promise.allSettled(ids.map((id) => removeSandbox(client, id, deadlineMs)))
+async function removeSandboxes(
+  { client, clock }: Pick<Places, 'client' | 'clock'>,
+  ids: readonly string[],
+  deadlineMs: number,
+): Promise<void> {
+  const results = await Promise.allSettled(ids.map((id) => removeSandbox(client, id, { deadlineMs, clock })))
   const failure = results.find((result) => result.status === 'rejected')
   if (failure) throw failure.reason
 }

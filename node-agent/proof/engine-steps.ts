@@ -70,7 +70,7 @@ const image: Step<EngineProof> = {
 
 const leftovers: Step<EngineProof> = {
   name: 'CleanUp',
-  run: ({ options, remainingMs }) => cleanUpProofs(options, remainingMs()),
+  run: ({ options, remainingMs }) => cleanUpProofs(options, Math.min(options.cleanUpMs, remainingMs())),
 }
 
 /** In this order, once a proof. */

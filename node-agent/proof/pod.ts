@@ -25,6 +25,9 @@ export const cgroupParent: Readonly<Record<CgroupDriver, string>> = {
   cgroupfs: '/drydock-proof',
 }
 
+/** As the kubelet has it for a pod that asks for nothing special. */
+const namespaceOptions = { network: NamespaceMode.POD, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD }
+
 export const labelsOf = (id: string, handler: ProofHandler): Record<string, string> => ({
   [proofLabel]: id,
   [handlerLabel]: handler.name,
@@ -41,9 +44,7 @@ export function sandboxConfig(options: ProofOptions, handler: ProofHandler): Pod
     labels: labelsOf(id, handler),
     linux: {
       cgroupParent: cgroupParent[cgroupDriver],
-      securityContext: {
-        namespaceOptions: { network: NamespaceMode.POD, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD },
-      },
+      securityContext: { namespaceOptions },
     },
   }
 }
@@ -64,6 +65,7 @@ export function containerConfig(options: ProofOptions, handler: ProofHandler): C
         cpuQuota: BigInt(cpu.quota),
         memoryLimitInBytes: BigInt(memoryLimitBytes),
       },
+      securityContext: { namespaceOptions },
     },
   }
 }

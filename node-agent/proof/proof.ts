@@ -39,7 +39,7 @@ export interface ProofOptions {
   readonly id: string
   /** For the whole proof, without what a failed one needs to clean up. */
   readonly timeoutMs: number
-  /** For each call that removes what a failed proof has made. */
+  /** For the removal of what failed and earlier proofs have made. */
   readonly cleanUpMs: number
   readonly clock: Clock
   /** Folder for the logs of the proof's containers. */

@@ -73,7 +73,7 @@ async function proveHandler(
   handler: ProofHandler,
   bounds: Pick<HandlerProof, 'call' | 'remainingMs'>,
 ): Promise<HandlerResult> {
-  const { clock, client, id, cleanUpMs } = options
+  const { clock, id, cleanUpMs } = options
   const start = clock.monotonicMs()
   const sandbox = sandboxConfig(options, handler)
   const found: HandlerProof['found'] = { sandboxId: '', containerId: '', podIP: '', pid: 0 }
@@ -92,7 +92,7 @@ async function proveHandler(
 
   async function cleanUp(): Promise<string | undefined> {
     try {
-      await removeProof(client, labelsOf(id, handler), cleanUpMs)
+      await removeProof(options, labelsOf(id, handler), cleanUpMs)
       await rm(sandbox.logDirectory, { recursive: true, force: true })
       return undefined
     } catch (error) {
