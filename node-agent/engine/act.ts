@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts'
 import type { Change, Why } from '../journal/records.ts'
 import type { Store } from '../journal/store.ts'
 import { steps } from '../steps/index.ts'
-import type { Runtime, StepContext, StepName } from '../steps/step.ts'
+import type { Limit, Runtime, StepContext, StepName } from '../steps/step.ts'
 import { timeoutSeconds } from './machine.ts'
 import type { Work } from './work.ts'
 
@@ -21,54 +21,45 @@ const undoTimeoutSeconds = 120
 
 type Found = StepContext['found']
 
-function contextOf(acting: Acting, work: Work, found: Found, signal: AbortSignal): StepContext {
+function contextOf(acting: Acting, work: Work, found: Found, limit: Limit): StepContext {
   const { host, clock, runtime, store, kubeletHealthy } = acting
-  const { change, order } = work
   const withReserve = (act: () => Promise<void>): Promise<void> => store.withReserve(act)
-  return {
-    host,
-    clock,
-    runtime,
-    blobs: store.blobs,
-    withReserve,
-    kubeletHealthy,
-    change,
-    image: order.image,
-    signal,
-    found,
-  }
+  const { blobs } = store
+  return { host, clock, runtime, blobs, withReserve, kubeletHealthy, change: work.change, limit, found }
 }
 
-/** Runs `act` with a signal that aborts after `ms`, or with `controller` before. */
-async function within<T>(
+/** Runs `act` within a limit that `interrupt` can end early. */
+async function within(
   clock: BootClock,
-  ms: number,
-  controller: AbortController,
-  act: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+  untilMs: number,
+  interrupt: AbortController,
+  act: (limit: Limit) => Promise<void>,
+): Promise<void> {
   const over = new AbortController()
-  const timer = clock.sleep(Math.max(0, ms), over.signal).then(() => {
-    if (!over.signal.aborted) controller.abort(new Error('The time is up.'))
+  const timer = clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), over.signal).then(() => {
+    if (!over.signal.aborted) interrupt.abort(new Error('The time is up.'))
   })
   try {
-    return await act(controller.signal)
+    await act({ untilMs, signal: interrupt.signal })
   } finally {
     over.abort()
     await timer
   }
 }
 
-/** Applies one step; throws when its effect is not there afterwards. `interrupt` ends it early. */
-export async function applyStep(
-  acting: Acting,
-  work: Work,
-  step: { readonly name: StepName; readonly untilMs: number; readonly interrupt: AbortController },
-  found: Found,
-): Promise<void> {
-  const { name, untilMs, interrupt } = step
+export interface Applying {
+  readonly name: StepName
+  readonly untilMs: number
+  /** Ends the step early. */
+  readonly interrupt: AbortController
+}
+
+/** Applies one step; throws when its effect is not there afterwards. */
+export async function applyStep(acting: Acting, work: Work, applying: Applying, found: Found): Promise<void> {
+  const { name, untilMs, interrupt } = applying
   const { check, apply } = steps[name]
-  await within(acting.clock, untilMs - acting.clock.monotonicMs(), interrupt, async (signal) => {
-    const context = contextOf(acting, work, found, signal)
+  await within(acting.clock, untilMs, interrupt, async (limit) => {
+    const context = contextOf(acting, work, found, limit)
     if (check && (await check(context))) return
     await apply(context)
     if (check && !(await check(context))) throw new Error(`The effect of step ${name} is not there.`)
@@ -80,10 +71,9 @@ export async function revertStep(acting: Acting, work: Work, name: StepName, fou
   const { revert } = steps[name]
   if (!revert) return undefined
   const seconds = Math.max(undoTimeoutSeconds, timeoutSeconds(work.order))
+  const untilMs = acting.clock.monotonicMs() + seconds * 1000
   try {
-    await within(acting.clock, seconds * 1000, new AbortController(), (signal) =>
-      revert(contextOf(acting, work, found, signal)),
-    )
+    await within(acting.clock, untilMs, new AbortController(), (limit) => revert(contextOf(acting, work, found, limit)))
     return undefined
   } catch (error) {
     return { reason: 'RollbackFailed', message: (error as Error).message, step: name }

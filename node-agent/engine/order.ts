@@ -41,7 +41,9 @@ function checkWork(order: Record<string, unknown>): void {
       `${key} must be a whole number of seconds.`,
     )
   }
-  if (order['permit'] === 'Prepare' || order['permit'] === 'Switch') checkTarget(order)
+  if (order['permit'] !== 'Prepare' && order['permit'] !== 'Switch') return
+  checkTarget(order)
+  need(typeof order['image'] === 'string' && order['image'] !== '', 'image is missing: the pods of the proof run it.')
 }
 
 /** Throws MalformedOrder with a sentence that says what is wrong. */

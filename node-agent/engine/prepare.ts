@@ -15,11 +15,11 @@ export interface Planned {
   readonly changes: NonNullable<NodeRuntimeStatus['changes']>
 }
 
-/** Looks at the node and plans; `former` is what was committed last. */
+/** Looks at the node and plans. */
 export type Plan = (
   order: Order,
   pasts: Pasts,
-  former: Memory['target'],
+  memory: Memory,
 ) => Promise<{ readonly observed: Observed; readonly plan: Planned | Refusal }>
 
 export interface Preparing {
@@ -89,7 +89,7 @@ export async function prepare(
   try {
     const other = otherNode(order, memory, preparing.machineID)
     if (other) return other
-    const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory.target)
+    const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory)
     if (isRefusal(plan)) return { ...plan, observed }
     const { change, changes, edits } = plan
     const refusal = harsherThanPrepared(order, memory, change.action) ?? (await noSpace(preparing, edits))

@@ -11,13 +11,18 @@ async function realFile(disk: Disk, path: string): Promise<string> {
 }
 
 /**
- * Replaces a file as a whole; mode and owner stay. The temporary name is the same each time, so that what a crash left
- * is replaced instead of piling up, and ends in nothing that a `*.toml` or `*.conf` of an engine reads.
+ * The same name each time, so that what a crash left is replaced instead of piling up, with an ending that no `*.toml` or
+ * `*.conf` of an engine reads.
  */
+function temporaryOf(file: string): string {
+  return join(dirname(file), `.${basename(file)}.drydock`)
+}
+
+/** Replaces a file as a whole; mode and owner of what was there stay. */
 export async function replaceFile(disk: Disk, path: string, bytes: Buffer, attributes = fresh): Promise<void> {
   const file = await realFile(disk, path)
   const folder = dirname(file)
-  const temporary = join(folder, `.${basename(file)}.drydock`)
+  const temporary = temporaryOf(file)
   await disk.makeFolder(folder, 0o755)
   await disk.unlink(temporary)
   try {
@@ -29,6 +34,11 @@ export async function replaceFile(disk: Disk, path: string, bytes: Buffer, attri
     throw error
   }
   await disk.sync(folder)
+}
+
+/** Removes what a crash left of an unfinished replacement. */
+export async function discardUnfinished(disk: Disk, path: string): Promise<void> {
+  await disk.unlink(temporaryOf(await realFile(disk, path)))
 }
 
 export async function removeFile(disk: Disk, path: string): Promise<void> {

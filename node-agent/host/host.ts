@@ -33,6 +33,8 @@ export interface Host {
   /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there. */
   replaceFile(path: string, bytes: Buffer): Promise<void>
   removeFile(path: string): Promise<void>
+  /** Removes what a crash left of a replacement of this file. */
+  discardUnfinished(path: string): Promise<void>
   /** Runs a program with an argument list, never through a shell. A program that cannot be started or runs too long throws. */
   run(argv: readonly string[], options: { timeoutMs: number; input?: string }): Promise<Ran>
   unit(name: string): Promise<UnitState>

@@ -1,7 +1,6 @@
 /** `state.json`: what outlives the journal. Pure: how it changes. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { Target } from '../engines/engine.ts'
-import type { BlobName, Change, Order } from './records.ts'
+import type { BlobName, Change, Expectation, Order } from './records.ts'
 
 /** A managed file: what it is without Drydock, kept until it is restored, and what Drydock wrote last. */
 export interface PastRecord {
@@ -20,8 +19,10 @@ export interface Memory {
   readonly nodeUID?: string
   /** Id of the journal that the answer closed: it is removed, should it still be there. */
   readonly closed?: string
-  /** What was committed last; absent when the node is as it was before Drydock. */
-  readonly target?: Target
+  /** What was proven before the first change, and must be again when the files of then are back. */
+  readonly origin?: Expectation
+  /** What was proven by the last commit; absent when the node is as it was before Drydock. */
+  readonly current?: Expectation
   readonly files: Readonly<Record<string, PastRecord>>
 }
 
@@ -46,13 +47,17 @@ export function undone(memory: Memory, { id }: Ended, answer: NodeRuntimeStatus)
   return { ...memory, answer, closed: id }
 }
 
-/** A file that is back to what it is without Drydock is forgotten. */
+/**
+ * A file that is back to what it is without Drydock is forgotten; so is everything when the revision was "original".
+ */
 export function committed(memory: Memory, { id, order, change }: Ended, answer: NodeRuntimeStatus): Memory {
+  const { current: _, origin = change.former, ...rest } = memory
+  const ended = { ...rest, answer, closed: id }
+  if (!order.target) return { ...ended, files: {} }
   const files = { ...memory.files }
   for (const { path, original, after } of change.files) {
     if (original === after) delete files[path]
     else files[path] = { original, written: after }
   }
-  const { target: _, ...rest } = memory
-  return { ...rest, answer, closed: id, files, ...(order.target && { target: order.target }) }
+  return { ...ended, files, origin, current: change.wanted }
 }

@@ -27,10 +27,11 @@ export interface FileRecord {
 
 /** What a proof must show. */
 export interface Expectation {
-  /** Names of the handlers to prove, at least one. */
-  readonly handlers: readonly string[]
-  /** Where pods' cgroups must lie; undefined: anywhere. */
-  readonly cgroupDriver?: CgroupDriver
+  /** At least one; the default handler is among them, because pods without a RuntimeClass run under it. */
+  readonly handlers: readonly { readonly name: string; readonly default: boolean }[]
+  readonly cgroupDriver: CgroupDriver
+  readonly cgroupVersion: 'v1' | 'v2'
+  readonly kubeletDriver?: CgroupDriver
 }
 
 /** Everything that the change and its undoing need to know, so that neither looks at the node again after a crash. */
@@ -42,6 +43,8 @@ export interface Change {
   readonly endpoint: string
   readonly healthz: { readonly address: string; readonly port: number }
   readonly files: readonly FileRecord[]
+  /** The agent's image: the pods of the proof run it. */
+  readonly image: string
   readonly wanted: Expectation
   readonly former: Expectation
 }

@@ -16,14 +16,22 @@ export type StepName =
   | 'prove'
   | 'start-kubelet'
 
-/** The engine, spoken to through CRI. Every call rejects when its signal aborts. */
+/** How long something may take. */
+export interface Limit {
+  /** On the monotonic clock. */
+  readonly untilMs: number
+  /** Aborts at that instant, or earlier when it is no longer wanted. */
+  readonly signal: AbortSignal
+}
+
+/** The engine behind an endpoint, spoken to through CRI. No call outlasts its limit for long. */
 export interface Runtime {
   /** Resolves as soon as the engine answers and says that it is ready. */
-  ready(endpoint: string, signal: AbortSignal): Promise<void>
+  ready(endpoint: string, limit: Limit): Promise<void>
   /** Stops and removes every pod; tells how many there were. */
-  removePods(endpoint: string, signal: AbortSignal): Promise<number>
+  removePods(endpoint: string, limit: Limit): Promise<number>
   /** Runs one pod per handler, after removing what an interrupted proof left. What fails is told, not thrown. */
-  prove(endpoint: string, wanted: Expectation & { image?: string }, signal: AbortSignal): Promise<Verification>
+  prove(endpoint: string, wanted: Expectation & Pick<Change, 'image'>, limit: Limit): Promise<Verification>
 }
 
 export interface StepContext {
@@ -36,9 +44,8 @@ export interface StepContext {
   /** Whether the kubelet says that it is healthy. */
   readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
   readonly change: Change
-  readonly image: string | undefined
-  /** Aborts at the deadline, and when the change is to be undone. */
-  readonly signal: AbortSignal
+  /** Ends at the deadline, and when the change is to be undone. */
+  readonly limit: Limit
   /** Tells what a step has found out for the status. */
   readonly found: (finding: { readonly podsRemoved: number } | { readonly verification: Verification }) => void
 }
@@ -60,9 +67,10 @@ export interface Step {
 
 /** Polls often: these waits are time without a kubelet. `what` completes the sentence "gave up waiting until ...". */
 export async function waitUntil(context: StepContext, what: string, holds: () => Promise<boolean>): Promise<void> {
+  const { clock, limit } = context
   while (!(await holds())) {
-    if (context.signal.aborted) throw new Error(`Gave up waiting until ${what}.`, { cause: context.signal.reason })
-    await context.clock.sleep(25, context.signal)
+    if (limit.signal.aborted) throw new Error(`Gave up waiting until ${what}.`, { cause: limit.signal.reason })
+    await clock.sleep(25, limit.signal)
   }
 }
 

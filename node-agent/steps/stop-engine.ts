@@ -5,10 +5,10 @@ export const stopEngine: Step = {
   check: async ({ host, change }) => (await host.unit(change.engineUnit)).activeState === 'inactive',
   apply: ({ host, change }) => host.stopUnit(change.engineUnit),
   revert: async (context) => {
-    const { change, runtime, signal } = context
+    const { change, runtime, limit } = context
     await startAnew(context, change.engineUnit)
-    await runtime.ready(change.endpoint, signal)
+    await runtime.ready(change.endpoint, limit)
     // Pods that the kubelet made under the new configuration, and that the new engine could not remove any more.
-    if (change.action === 'DrainRestart') await runtime.removePods(change.endpoint, signal)
+    if (change.action === 'DrainRestart') await runtime.removePods(change.endpoint, limit)
   },
 }

@@ -35,6 +35,7 @@ export async function restoreFiles(files: Files): Promise<void> {
   const errors: unknown[] = []
   for (const file of files.change.files.toReversed()) {
     try {
+      await files.host.discardUnfinished(file.path)
       if ((await found(files, file)) === file.after) await put(files, file.path, file.before)
     } catch (error) {
       errors.push(error)

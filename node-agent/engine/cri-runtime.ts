@@ -1,0 +1,72 @@
+/** The engine of the node, through its CRI socket. */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../kube/clock.ts'
+import { CriClient } from '../cri/client.ts'
+import { removeAllSandboxes } from '../cri/sandboxes.ts'
+import { waitForCri } from '../cri/wait.ts'
+import { cleanUpProofs } from '../proof/clean-up.ts'
+import { prove } from '../proof/prove.ts'
+import type { Limit, Runtime } from '../steps/step.ts'
+
+/** Of one call that removes a sandbox: the engine kills, unmounts and calls CNI plugins. */
+const removalMs = 30_000
+const paths = { proc: '/proc', cgroup: '/sys/fs/cgroup', netns: '/run/netns' }
+/** Where the kubelet has engines log, so that it exists and its labels fit. */
+const logDirectory = '/var/log/pods'
+
+/** CRI endpoints are `unix:///path` or a bare path. */
+function socketOf(endpoint: string): string {
+  return endpoint.replace(/^unix:(\/\/)?/, '')
+}
+
+async function withClient<T>(endpoint: string, act: (client: CriClient) => Promise<T>): Promise<T> {
+  const client = new CriClient(socketOf(endpoint))
+  try {
+    return await act(client)
+  } finally {
+    client.close()
+  }
+}
+
+export function criRuntime(clock: Clock): Runtime {
+  const remainingMs = ({ untilMs }: Limit): number => Math.max(1, Math.round(untilMs - clock.monotonicMs()))
+  return {
+    ready: async (endpoint, limit) => {
+      const aborted = new Promise<never>((_, reject) => {
+        limit.signal.addEventListener('abort', () => reject(new Error('The engine did not become ready in time.')), {
+          once: true,
+        })
+      })
+      const waiting = waitForCri(socketOf(endpoint), { deadlineMs: remainingMs(limit), clock })
+      // Given up early, it goes on asking until its own deadline, and changes nothing.
+      waiting.catch(() => {})
+      const client = await Promise.race([waiting, aborted])
+      client.close()
+    },
+    removePods: (endpoint, limit) =>
+      withClient(endpoint, async (client) => {
+        const callDeadlineMs = Math.min(removalMs, remainingMs(limit))
+        const options = { concurrency: 8, graceSeconds: 1, callDeadlineMs } as const
+        const { failed, removed } = await removeAllSandboxes(client, options)
+        const [first] = failed
+        if (first) throw new Error(`${failed.length} pods could not be removed, ${first.pod} first: ${first.message}`)
+        return removed
+      }),
+    prove: (endpoint, wanted, limit) =>
+      withClient(endpoint, async (client) => {
+        const { cgroupVersion } = wanted
+        await cleanUpProofs({ client, logDirectory, paths, cgroupVersion }, Math.min(removalMs, remainingMs(limit)))
+        const { verification } = await prove({
+          ...wanted,
+          client,
+          id: randomUUID(),
+          timeoutMs: remainingMs(limit),
+          cleanUpMs: removalMs,
+          clock,
+          logDirectory,
+          paths,
+        })
+        return verification
+      }),
+  }
+}

@@ -1,0 +1,73 @@
+/** Detection and planning, brought together for one order. */
+
+import { checkPlan } from '../detect/check.ts'
+import type { Observation } from '../detect/observation.ts'
+import { observe } from '../detect/observe.ts'
+import { type Action, isRefusal, type Observed } from '../engines/engine.ts'
+import type { Host } from '../host/host.ts'
+import type { Memory } from '../journal/memory.ts'
+import type { Expectation, Order } from '../journal/records.ts'
+import { planNode } from '../plan/plan.ts'
+import type { Plan, Planned } from './prepare.ts'
+
+type Handlers = Expectation['handlers']
+
+function defaultHandler({ handlers = [] }: Observed): Handlers {
+  const found = handlers.find((handler) => handler.default)
+  return found ? [{ name: found.name, default: true }] : []
+}
+
+/**
+ * The node as it is. Of the handlers only those that Drydock has proven before and the default one: what else is in the
+ * file may have been broken all along, and is nobody's reason to call a rollback failed.
+ */
+function formerOf(observed: Observed, { current }: Memory): Expectation {
+  const found = new Set(observed.handlers?.map(({ name }) => name))
+  const proven = (current?.handlers ?? []).filter((handler) => found.has(handler.name) && !handler.default)
+  const { engineDriver = 'cgroupfs', kubeletDriver, version = 'v1' } = observed.cgroup ?? {}
+  const handlers = [
+    ...defaultHandler(observed),
+    ...proven.filter(({ name }) => name !== defaultHandler(observed)[0]?.name),
+  ]
+  return { handlers, cgroupDriver: engineDriver, cgroupVersion: version, ...(kubeletDriver && { kubeletDriver }) }
+}
+
+function wantedOf({ target }: Order, observed: Observed, memory: Memory): Expectation {
+  const former = formerOf(observed, memory)
+  if (!target) return memory.origin ?? former
+  const asked = (target.handlers ?? []).map(({ name, default: isDefault }) => ({ name, default: isDefault }))
+  // Pods without a RuntimeClass must still run when the order only adds a handler: a wrong merge loses the default one.
+  const kept = asked.some((handler) => handler.default) ? [] : defaultHandler(observed)
+  const handlers = [...asked.filter(({ name }) => !kept.some((handler) => handler.name === name)), ...kept]
+  const driver = target.cgroupDriver
+  return { ...former, handlers, ...(driver && { cgroupDriver: driver, kubeletDriver: driver }) }
+}
+
+function changeOf(order: Order, observation: Observation, memory: Memory, action: Action): Planned['change'] {
+  const { engine, kubelet, observed } = observation
+  // Planning refuses a host without them.
+  if (!engine || !kubelet) throw new Error('This node has no kubelet and engine that Drydock could change.')
+  return {
+    action,
+    engineUnit: engine.engine.unit,
+    kubeletUnit: kubelet.unit,
+    endpoint: kubelet.endpoint,
+    healthz: kubelet.healthz,
+    image: order.image ?? '',
+    wanted: wantedOf(order, observed, memory),
+    former: formerOf(observed, memory),
+  }
+}
+
+export function planner(host: Host): Plan {
+  return async (order, pasts, memory) => {
+    const observation = await observe(host)
+    const { observed } = observation
+    const plan = planNode({ observation, target: order.target, pasts })
+    if (isRefusal(plan)) return { observed, plan }
+    const refusal = await checkPlan(host, observation, plan, order.target)
+    if (refusal) return { observed, plan: refusal }
+    const { edits, changes, action } = plan
+    return { observed, plan: { edits, changes: [...changes], change: changeOf(order, observation, memory, action) } }
+  }
+}
