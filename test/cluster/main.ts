@@ -207,8 +207,10 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (error: unknown) => {
-    process.exitCode = exitCodeOf(error)
+    const code = exitCodeOf(error)
     console.error(`cluster: ${(error as Error).message}`)
-    if (process.exitCode === 2) console.error('npm run cluster -- --help says more')
+    if (code === 2) console.error('npm run cluster -- --help says more')
+    // At once: a build that runs beside what failed ends with this process.
+    process.exit(code)
   },
 )
