@@ -76,7 +76,7 @@ function write(style: Style, handlers: readonly HandlerText[], blocks: readonly 
       style.version === 2
         ? table('proxy_plugins.x', 'type = "snapshot"')
         : table(`plugins.${q('io.containerd.cri.v1.images')}.pinned_images`, `sandbox = ${q('old/pause:1')}`),
-    registry: () => table(`plugins.${q('io.containerd.other')}`, "list = [ 'a', # one", '  "b" ]'),
+    registry: () => table(`plugins.${q('io.containerd.other.v1.x')}`, "list = [ 'a', # one", '  "b" ]'),
     other: () => table('debug', 'level = """info"""'),
     array: () => lines.push('[[stream]]', 'accepts = []', '[[stream]]', ''),
     section: () => isDotted || table(runtime, 'enable_selinux = false'),

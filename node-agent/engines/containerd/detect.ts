@@ -140,7 +140,7 @@ function socketOf(tree: Tree): string | undefined {
 }
 
 /** Files that a file imports, and those that these import, each once, in the order of reading. */
-async function importsOf(host: Host, main: FileFound): Promise<FileFound[]> {
+export async function importsOf(host: Host, main: FileFound): Promise<FileFound[]> {
   const seen = new Set([main.path])
   const files: FileFound[] = []
   const visit = async (file: FileFound, depth: number): Promise<void> => {
