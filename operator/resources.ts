@@ -10,3 +10,7 @@ export const MigrationReports = kind('migrationreports', 'MigrationReport')
 
 /** Owns the fields that the operator applies. */
 export const fieldManager = 'drydock-operator'
+
+/** Name of the agent's DaemonSet and of the operator's lease: one Drydock a cluster. */
+export const agentName = 'drydock-agent'
+export const leaseName = 'drydock-operator'

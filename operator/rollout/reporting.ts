@@ -109,6 +109,7 @@ function isBusy({ runtime }: Member, { at }: Stage): boolean {
 /** Has still to go where the report's revision leads. */
 function isPending(stage: Stage, { runtime }: Member, { revision }: ReportView): boolean {
   if (stage.at === 'ordering') return stage.decision.kind === 'Order' && stage.decision.order.revision === revision
-  const isEarly = stage.at === 'preparing' || stage.at === 'startable' || stage.at === 'waiting'
-  return isEarly && runtime?.spec?.revision === revision
+  return pendingStages.includes(stage.at) && runtime?.spec?.revision === revision
 }
+
+const pendingStages: readonly Stage['at'][] = ['waiting', 'preparing', 'startable', 'underWay', 'returning']

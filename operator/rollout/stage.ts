@@ -46,9 +46,6 @@ function isForeign({ node, runtime }: Known): Stage | undefined {
 
 function isMoving(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime, gateMilliseconds } = member
-  if (runtime.spec?.permit === 'Remove') {
-    return { at: 'waiting', why: { reason: 'Uninstalling', message: `${node.name} is being left by Drydock` } }
-  }
   if (!isOpen(runtime)) return undefined
   const answer = answerOf(runtime)
   if (answer?.phase !== 'Proven' || runtime.spec?.permit === 'Rollback') return { at: 'underWay', why: moving(member) }
@@ -122,7 +119,7 @@ function needsOrder(member: Known, wish: Wish): Stage | undefined {
     }
     return { at: 'ordering', decision }
   }
-  if (former !== wanted.revision || permit === 'Observe') return order(1)
+  if (former !== wanted.revision || permit === 'Observe' || permit === 'Remove') return order(1)
   if (isRetry(member, wish)) return order(attempt + 1)
   if (runtime.spec?.profile === wish.profile.metadata.name) return undefined
   return { at: 'ordering', decision: { kind: 'Adopt', node: node.name } }

@@ -1,0 +1,132 @@
+/** A file system that may lose, on a power cut, what was not synced: bytes and names, each for itself. */
+import { dirname } from 'node:path'
+import type { Attributes, Disk } from '../../node-agent/host/disk.ts'
+import { NoSpaceError } from '../../node-agent/host/errors.ts'
+
+interface Inode {
+  bytes: Buffer
+  /** As of the last sync; undefined: never synced. */
+  durable: Buffer | undefined
+}
+
+export type Random = () => number
+
+export class SimulatedDisk implements Disk {
+  #names = new Map<string, Inode>()
+  #durableNames = new Map<string, Inode>()
+  /** Called before each operation: it may throw, or never return. */
+  readonly #tick: (operation: string) => Promise<void>
+  /** Whether there is no space at the moment. */
+  full = false
+
+  constructor(tick: (operation: string) => Promise<void>) {
+    this.#tick = tick
+  }
+
+  /** Without a tick, for the outside of the simulation. */
+  peek(path: string): Buffer | undefined {
+    return this.#names.get(path)?.bytes
+  }
+
+  plant(path: string, text: string): void {
+    const inode = { bytes: Buffer.from(text), durable: Buffer.from(text) }
+    this.#names.set(path, inode)
+    this.#durableNames.set(path, inode)
+  }
+
+  get paths(): readonly string[] {
+    return [...this.#names.keys()].sort()
+  }
+
+  powerCut(random: Random): void {
+    for (const path of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      const kept = random() < 0.5 ? this.#names.get(path) : this.#durableNames.get(path)
+      if (kept) this.#names.set(path, kept)
+      else this.#names.delete(path)
+    }
+    for (const inode of new Set(this.#names.values())) {
+      if (inode.durable?.equals(inode.bytes)) continue
+      const torn = inode.bytes.subarray(0, Math.floor(random() * (inode.bytes.length + 1)))
+      const choices = [inode.bytes, inode.durable ?? Buffer.alloc(0), torn]
+      inode.bytes = choices[Math.floor(random() * choices.length)]!
+      inode.durable = inode.bytes
+    }
+    this.#durableNames = new Map(this.#names)
+  }
+
+  async read(path: string): Promise<Buffer | undefined> {
+    await this.#tick(`read ${path}`)
+    return this.#names.get(path)?.bytes
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    await this.#tick(`list ${path}`)
+    return this.paths.filter((name) => dirname(name) === path).map((name) => name.slice(path.length + 1))
+  }
+
+  async resolve(path: string): Promise<string | undefined> {
+    return this.#names.has(path) ? path : undefined
+  }
+
+  async attributes(path: string): Promise<Attributes | undefined> {
+    return this.#names.has(path) ? { mode: 0o644, uid: 0, gid: 0 } : undefined
+  }
+
+  async create(path: string, bytes: Buffer): Promise<void> {
+    await this.#tick(`create ${path}`)
+    if (this.#names.has(path)) throw new Error(`EEXIST ${path}`)
+    this.#names.set(path, { bytes: this.full ? bytes.subarray(0, 3) : bytes, durable: undefined })
+    this.#demandSpace(path)
+  }
+
+  async append(path: string, bytes: Buffer): Promise<void> {
+    await this.#tick(`append ${path}`)
+    const inode = this.#inode(path)
+    inode.bytes = Buffer.concat([inode.bytes, this.full ? bytes.subarray(0, 7) : bytes])
+    this.#demandSpace(path)
+  }
+
+  async truncate(path: string, length: number): Promise<void> {
+    await this.#tick(`truncate ${path}`)
+    const inode = this.#inode(path)
+    if (inode.bytes.length > length) inode.bytes = inode.bytes.subarray(0, length)
+  }
+
+  async sync(path: string): Promise<void> {
+    await this.#tick(`sync ${path}`)
+    const inode = this.#names.get(path)
+    if (inode) {
+      inode.durable = inode.bytes
+      return
+    }
+    for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      if (dirname(name) !== path) continue
+      const now = this.#names.get(name)
+      if (now) this.#durableNames.set(name, now)
+      else this.#durableNames.delete(name)
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#tick(`rename ${to}`)
+    this.#names.set(to, this.#inode(from))
+    this.#names.delete(from)
+  }
+
+  async unlink(path: string): Promise<void> {
+    await this.#tick(`unlink ${path}`)
+    this.#names.delete(path)
+  }
+
+  async makeFolder(): Promise<void> {}
+
+  #inode(path: string): Inode {
+    const inode = this.#names.get(path)
+    if (!inode) throw new Error(`ENOENT ${path}`)
+    return inode
+  }
+
+  #demandSpace(path: string): void {
+    if (this.full) throw new NoSpaceError(`No space is left to write ${path}.`)
+  }
+}

@@ -1,0 +1,316 @@
+/** A cluster in memory: nodes, agents that keep to docs/protocol.md, and the executor's effects, without any IO. */
+import { annotations, finalizer } from '../../crds/protocol.ts'
+import type { MigrationReport, NodeRuntime, RuntimeProfile, RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
+import { type NodeObject, viewOf } from '../../operator/controllers/node/view.ts'
+import { NodeRuntimeWriter } from '../../operator/controllers/noderuntime/write.ts'
+import { gather, type Stores } from '../../operator/controllers/runtimeprofile/gather.ts'
+import { entryOf } from '../../operator/reports/entry.ts'
+import { answerOf, isOpen } from '../../operator/rollout/answer.ts'
+import { handlerLabel, isHandlerLabel } from '../../operator/rollout/handlers.ts'
+import { formatCordon } from '../../operator/rollout/marks.ts'
+import { plan } from '../../operator/rollout/planner.ts'
+import type { Decision, DrainProgress, Plan, RolloutState } from '../../operator/rollout/types.ts'
+
+export type Fate = 'Committed' | 'Refused' | 'RolledBack' | 'Failed' | 'Silent'
+export type Action = 'None' | 'Restart' | 'DrainRestart'
+
+type Phase = NonNullable<NonNullable<NodeRuntime['status']>['phase']>
+
+/** What an agent answers: its phase and permit, the fate that the rule is for, the next phase and what it says. */
+const agentRules: readonly (readonly [RegExp, Fate | undefined, Phase, object?])[] = [
+  [/^Observed/, 'Refused', 'Refused', { reason: 'NoBinary', message: 'no crun' }],
+  [/^Observed/, undefined, 'Prepared'],
+  [/^Prepared.Switch/, undefined, 'Switching'],
+  [/^Switching/, 'Failed', 'Failed', { reason: 'Lost', message: 'neither state' }],
+  [/^Switching/, 'RolledBack', 'RolledBack', { reason: 'NotProven', message: 'crun' }],
+  [/^Switching/, undefined, 'Proven'],
+  [/^Proven.Commit/, undefined, 'Committed'],
+  [/^Proven.Rollback/, undefined, 'RolledBack', { reason: 'Ordered', message: 'told to' }],
+]
+
+export const spec = (over: Partial<RuntimeProfileSpec> = {}): RuntimeProfileSpec => ({
+  nodeSelector: {},
+  engine: { name: 'containerd' },
+  cgroupDriver: 'systemd',
+  handlers: [{ name: 'runc', default: true }],
+  ...over,
+})
+
+export class SimulatedCluster {
+  readonly profiles = new Map<string, RuntimeProfile>()
+  readonly nodes = new Map<string, NodeObject>()
+  readonly runtimes = new Map<string, NodeRuntime>()
+  readonly reports = new Map<string, MigrationReport>()
+  readonly drains = new Map<string, DrainProgress>()
+  readonly gate = new Map<string, number>()
+  /** How the next change of a node ends; Committed when not said. */
+  readonly fates = new Map<string, Fate>()
+  readonly actions = new Map<string, Action>()
+  readonly blockedDrains = new Set<string>()
+  now = new Date('2026-01-01T00:00:00Z')
+  #version = 1
+
+  addNode(
+    name: string,
+    { labels = {}, ready = true }: { labels?: Record<string, string>; ready?: boolean } = {},
+  ): void {
+    this.nodes.set(name, {
+      metadata: { name, uid: `uid-${name}-${this.#version++}`, labels },
+      spec: {},
+      status: {
+        conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastHeartbeatTime: this.now.toISOString() }],
+        nodeInfo: { containerRuntimeVersion: 'containerd://1.7.0' },
+      },
+    })
+    const uid = this.nodes.get(name)?.metadata.uid ?? ''
+    this.runtimes.set(name, {
+      apiVersion: 'drydock.dev/v1alpha1',
+      kind: 'NodeRuntime',
+      metadata: { name, uid: `nr-${uid}` },
+      spec: { nodeUID: uid, permit: 'Observe' },
+      status: { phase: 'Observed' },
+    })
+  }
+
+  removeNode(name: string): void {
+    this.nodes.delete(name)
+    this.runtimes.delete(name)
+    this.drains.delete(name)
+  }
+
+  setReady(name: string, ready: boolean): void {
+    const condition = this.nodes.get(name)?.status?.conditions?.[0]
+    if (condition) condition.status = ready ? 'True' : 'False'
+  }
+
+  setCordon(name: string, unschedulable: boolean): void {
+    const node = this.nodes.get(name)
+    if (node) node.spec = unschedulable ? { unschedulable } : {}
+  }
+
+  apply(name: string, wanted: RuntimeProfileSpec): void {
+    const former = this.profiles.get(name)
+    if (former?.metadata.deletionTimestamp) return
+    const generation = (former?.metadata.generation ?? 0) + 1
+    const metadata = { uid: `uid-${name}-${this.#version++}`, ...former?.metadata, name, generation }
+    this.profiles.set(name, { apiVersion: 'drydock.dev/v1alpha1', kind: 'RuntimeProfile', metadata, spec: wanted })
+  }
+
+  retry(name: string, value: string): void {
+    const profile = this.profiles.get(name)
+    if (profile) profile.metadata.annotations = { [annotations.retry]: value }
+  }
+
+  remove(name: string): void {
+    const profile = this.profiles.get(name)
+    if (!profile) return
+    if (profile.metadata.finalizers?.includes(finalizer)) profile.metadata.deletionTimestamp ??= this.now.toISOString()
+    else this.profiles.delete(name)
+  }
+
+  state(name: string): RolloutState | undefined {
+    const profile = this.profiles.get(name)
+    if (!profile) return undefined
+    const store = (map: Map<string, unknown>) => ({ get: (key: string) => map.get(key), list: () => [...map.values()] })
+    const reports = new Map([...this.reports].map(([key, report]) => [key, projectReport(report)]))
+    const stores = {
+      profiles: store(this.profiles),
+      nodes: store(this.nodes),
+      runtimes: store(this.runtimes),
+      reports: store(reports),
+    } as unknown as Stores
+    return gather(profile, stores, {
+      drain: (node) => this.drains.get(node),
+      gateMilliseconds: ({ metadata }) => this.gate.get(metadata.name) ?? 0,
+    })
+  }
+
+  plan(name: string): Plan | undefined {
+    const state = this.state(name)
+    return state && plan(state, this.now)
+  }
+
+  /** What the executor does, one decision. The writer is the real one. */
+  async carryOut(name: string, decision: Decision): Promise<void> {
+    const profile = this.profiles.get(name)
+    if (!profile) return
+    switch (decision.kind) {
+      case 'AddFinalizer':
+        profile.metadata.finalizers = [finalizer]
+        return
+      case 'RemoveFinalizer':
+        this.profiles.delete(name)
+        return
+      case 'StartReport':
+        if (this.reports.has(decision.name)) return
+        this.reports.set(decision.name, {
+          apiVersion: 'drydock.dev/v1alpha1',
+          kind: 'MigrationReport',
+          metadata: { name: decision.name, creationTimestamp: this.now.toISOString() },
+          spec: { profile: name, revision: decision.revision },
+        })
+        return
+      case 'FinishReport': {
+        const report = this.reports.get(decision.name)
+        if (report) report.status = { ...report.status, phase: decision.phase, completionTime: this.now.toISOString() }
+        return
+      }
+      case 'RecordNode': {
+        const report = this.reports.get(decision.report)
+        const runtime = this.runtimes.get(decision.node)
+        if (!report || !runtime) return
+        const others = (report.status?.nodes ?? []).filter((node) => node.name !== decision.node)
+        const entry = entryOf(runtime, decision.outcome, this.now)
+        report.status = { ...report.status, phase: 'Running', nodes: [...others, entry] }
+        return
+      }
+      case 'Drain':
+        if (!this.blockedDrains.has(decision.node)) {
+          this.drains.set(decision.node, { state: 'drained', podsEvicted: 1, milliseconds: 5 })
+          return
+        }
+        this.drains.set(decision.node, {
+          state: 'draining',
+          podsEvicted: 0,
+          why: { reason: 'DisruptionBudget', message: 'PDB shop/cart allows 0 disruptions' },
+        })
+        return
+      default:
+        await this.#onNode(profile, decision)
+    }
+  }
+
+  async #onNode(profile: RuntimeProfile, decision: Extract<Decision, { node: string }>): Promise<void> {
+    const node = this.nodes.get(decision.node)
+    const runtime = this.runtimes.get(decision.node)
+    if (!node || !runtime) return
+    const writer = new NodeRuntimeWriter({
+      client: {
+        apply: async (_: unknown, object: unknown) => object,
+        create: async (_: unknown, object: unknown) => object,
+      } as never,
+      fence: 1,
+      courierTimeoutSeconds: 60,
+    })
+    const write = async (written: Promise<NodeRuntime>): Promise<void> => {
+      const { metadata, spec } = await written
+      this.runtimes.set(decision.node, {
+        ...runtime,
+        metadata: { ...runtime.metadata, ...metadata },
+        ...(spec && { spec }),
+      })
+    }
+    switch (decision.kind) {
+      case 'Cordon':
+        node.spec = { unschedulable: true }
+        node.metadata.annotations = { [annotations.cordonedBy]: formatCordon(decision.mark) }
+        return
+      case 'Return': {
+        if (node.metadata.annotations) node.spec = {}
+        delete node.metadata.annotations
+        if (!decision.handlers) return
+        const others = Object.entries(node.metadata.labels ?? {}).filter(([label]) => !isHandlerLabel(label))
+        const ours = decision.handlers.map((handler) => [handlerLabel(handler), 'true'] as const)
+        node.metadata.labels = Object.fromEntries([...others, ...ours])
+        return
+      }
+      case 'Order':
+        return write(writer.order(runtime, profile, decision.order))
+      case 'Adopt':
+        return write(writer.adopt(runtime, profile))
+      case 'Release':
+        return write(writer.release(runtime))
+      case 'BeginTurn':
+        return write(writer.beginTurn(runtime, decision.turn))
+      case 'GiveUp':
+        return write(writer.giveUp(runtime, decision.gaveUp))
+      case 'PermitSwitch':
+        return write(writer.permitSwitch(runtime, profile, decision.turn))
+      case 'PermitCommit':
+        return write(writer.permitCommit(runtime))
+      case 'PermitRollback':
+        return write(writer.permitRollback(runtime, decision.gaveUp))
+      default:
+        throw new Error(`unexpected ${decision.kind}`)
+    }
+  }
+
+  /** One step of the agent of this node. False when it has nothing to do. */
+  agentStep(name: string): boolean {
+    const runtime = this.runtimes.get(name)
+    const ready = this.nodes.get(name)?.status?.conditions?.[0]
+    const { revision, attempt, permit } = runtime?.spec ?? {}
+    const fate = this.fates.get(name) ?? 'Committed'
+    if (!runtime || revision === undefined || attempt === undefined) return false
+    if (fate === 'Silent' || ready?.status !== 'True') return false
+    const answer = answerOf(runtime)
+    const key = `${answer?.phase ?? 'Observed'}/${permit}`
+    const next = agentRules.find(([pattern, forFate]) => pattern.test(key) && (!forFate || forFate === fate))
+    if (!next) return false
+    const more = next[2] === 'Proven' ? this.#prove(name) : {}
+    const action = this.actions.get(name) ?? 'DrainRestart'
+    const { observed } = runtime.status ?? {}
+    runtime.status = { ...answer, ...(observed && { observed }), revision, attempt, action, phase: next[2], ...more }
+    if (next[3]) runtime.status = { ...runtime.status, ...next[3] }
+    return true
+  }
+
+  #prove(name: string): Partial<NonNullable<NodeRuntime['status']>> {
+    this.now = new Date(this.now.getTime() + 2_000)
+    const ready = this.nodes.get(name)?.status?.conditions?.[0]
+    if (ready) ready.lastHeartbeatTime = this.now.toISOString()
+    const target = this.runtimes.get(name)?.spec?.target
+    const handlers = (target?.handlers ?? []).map(({ name }) => ({ name, passed: true, durationMilliseconds: 1 }))
+    const time = new Date(this.now.getTime() - 1_000).toISOString()
+    return { verification: { passed: true, time, durationMilliseconds: 1, handlers } }
+  }
+
+  /** Nodes that Drydock has out of service, and all that are out, by what can be seen from outside. */
+  outOfService(name: string): { ours: string[]; all: string[] } {
+    const members = this.state(name)?.members ?? []
+    const ours = members.filter(({ node, runtime }) => node.cordon !== undefined || (runtime && isOpen(runtime)))
+    const all = members.filter(({ node, runtime }) => {
+      return node.unschedulable || !node.ready || node.cordon !== undefined || (runtime && isOpen(runtime))
+    })
+    return { ours: ours.map(({ node }) => node.name), all: all.map(({ node }) => node.name) }
+  }
+
+  view(name: string) {
+    const node = this.nodes.get(name)
+    return node && viewOf(node)
+  }
+
+  /** Plans, acts and answers until nothing moves. Gives the decisions in their order. */
+  async settle(limit = 2_000): Promise<Decision[]> {
+    const made: Decision[] = []
+    for (let step = 0; step < limit; step++) {
+      const decisions = await this.#round()
+      made.push(...decisions)
+      const answers = [...this.nodes.keys()].filter((name) => this.agentStep(name))
+      if (decisions.length + answers.length === 0) return made
+    }
+    throw new Error(`not settled after ${limit} rounds; last: ${JSON.stringify(made.slice(-6))}`)
+  }
+
+  async #round(): Promise<Decision[]> {
+    const made: Decision[] = []
+    for (const name of [...this.profiles.keys()]) {
+      for (const decision of this.plan(name)?.decisions ?? []) {
+        if (decision.kind === 'Drain' && this.drains.has(decision.node)) continue
+        made.push(decision)
+        await this.carryOut(name, decision)
+      }
+      this.forgetDrains()
+    }
+    return made
+  }
+
+  /** Drains that no plan asks for any more. */
+  forgetDrains(): void {
+    for (const node of this.drains.keys()) {
+      const runtime = this.runtimes.get(node)
+      if (runtime?.spec?.permit !== 'Prepare' || !this.nodes.get(node)?.spec?.unschedulable) this.drains.delete(node)
+    }
+  }
+}
