@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import { systemClock } from './clock.ts'
-import { isGone, isNotFound, KubeError } from './errors.ts'
+import { isConflict, isGone, isNotFound, KubeError } from './errors.ts'
 import { type EvictionOutcome, type EvictionRequest, evictionOf, evictionOutcome } from './eviction.ts'
 import { apiRequestsTotal, type Metrics, noMetrics } from './metrics.ts'
 import type { KubeObject, ListOptions, ObjectRef, ResourceType } from './resource.ts'
@@ -211,6 +211,10 @@ export class KubeClient {
       await this.#call({ verb: 'evict', type: Pods, method: 'POST', path, body, idempotent: false, ...options })
       return { evicted: true }
     } catch (error) {
+      // A conflict has no code of its own for "another pod has this name now": look who has it.
+      if (isConflict(error) && (await this.get(Pods, request, options))?.metadata.uid !== request.uid) {
+        return { evicted: true }
+      }
       const outcome = evictionOutcome(error)
       if (outcome) return outcome
       throw error

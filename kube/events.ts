@@ -82,7 +82,7 @@ export class EventRecorder {
     const { client, clock, controller, instance } = this.#options
     const { regarding } = fields
     const event = {
-      metadata: { generateName: `${regarding.name}.`, namespace: regarding.namespace ?? this.#options.namespace },
+      metadata: { generateName: `${regarding.name}-`, namespace: regarding.namespace ?? this.#options.namespace },
       eventTime: microTime(clock.now()),
       reportingController: controller,
       reportingInstance: instance,

@@ -17,7 +17,7 @@ export type EvictionOutcome =
       readonly evicted: false
       /** Whether asking again later can succeed without anybody changing an object. */
       readonly retryable: boolean
-      readonly reason: 'DisruptionBudget' | 'TooManyRequests' | 'MultipleDisruptionBudgets' | 'ServerError'
+      readonly reason: 'DisruptionBudget' | 'TooManyRequests' | 'MultipleDisruptionBudgets' | 'Conflict' | 'ServerError'
       /** The sentence of the API server; for a disruption budget it names the budget. */
       readonly message: string
       readonly retryAfterSeconds?: number
@@ -35,19 +35,15 @@ export function evictionOf({ namespace, name, uid, gracePeriodSeconds }: Evictio
 
 /** Reads a refusal; undefined when it says nothing about this pod (forbidden, invalid): the error is the caller's. */
 export function evictionOutcome(error: unknown): EvictionOutcome | undefined {
-  if (isNotFound(error) || isOtherPod(error)) return { evicted: true }
+  if (isNotFound(error)) return { evicted: true }
   if (error instanceof ConnectionError) {
     return { evicted: false, retryable: true, reason: 'ServerError', message: error.message }
   }
   if (!(error instanceof KubeError)) return undefined
   if (isTooManyRequests(error)) return tooManyRequests(error)
+  if (isConflict(error)) return { evicted: false, retryable: true, reason: 'Conflict', message: error.apiMessage }
   if (error.status >= 500) return serverError(error)
   return undefined
-}
-
-/** The pod that was meant is gone, and another one has its name. */
-function isOtherPod(error: unknown): boolean {
-  return isConflict(error) && /UID in precondition/.test((error as KubeError).apiMessage)
 }
 
 function tooManyRequests(error: KubeError): EvictionOutcome {

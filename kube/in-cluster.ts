@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import type { Clock } from './clock.ts'
 import { systemClock } from './clock.ts'
@@ -20,28 +20,25 @@ const rereadAfterMs = 60_000
 /** Transport of a pod. Token and CA are read again each minute, so that their rotation needs no restart. */
 export function inClusterTransport(options: InClusterOptions): Transport {
   const { host, port, tokenFile, caFile, clock = systemClock } = options
-  let current: { readAtMs: number; credentials: Promise<Credentials> } | undefined
+  let current: { readAtMs: number; credentials: Credentials } | undefined
 
-  const read = async (former: Promise<Credentials> | undefined): Promise<Credentials> => {
+  const read = (): Credentials => {
+    // Synchronous, because both are small files in memory, and a process without a thread pool is smaller.
     try {
-      const [token, ca] = await Promise.all([readFile(tokenFile, 'utf8'), readFile(caFile, 'utf8')])
-      return { tls: { ca }, headers: { authorization: `Bearer ${token.trim()}` } }
+      const token = readFileSync(tokenFile, 'utf8').trim()
+      return { tls: { ca: readFileSync(caFile, 'utf8') }, headers: { authorization: `Bearer ${token}` } }
     } catch (error) {
-      // The kubelet swaps the directory in one rename, but a file may be gone for other reasons: what we have
-      // is likely to be valid still, and the API server decides.
-      if (former) return former
+      // What was read before is likely to be valid still, and the API server decides.
+      if (current) return current.credentials
       throw new Error(`cannot read the service account: ${(error as Error).message}; is the token volume mounted?`)
     }
   }
 
   return httpTransport({
     server: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
-    credentials: () => {
+    credentials: async () => {
       if (!current || clock.monotonicMs() - current.readAtMs >= rereadAfterMs) {
-        current = { readAtMs: clock.monotonicMs(), credentials: read(current?.credentials) }
-        current.credentials.catch(() => {
-          current = undefined
-        })
+        current = { readAtMs: clock.monotonicMs(), credentials: read() }
       }
       return current.credentials
     },

@@ -33,8 +33,8 @@ export type ReflectorState =
 const backoff = { baseMs: 800, capMs: 30_000 }
 /** A watch that ends sooner and says nothing counts as a failure, or a server that closes at once is asked in a busy loop. */
 const shortestWatchMs = 1_000
-/** Refusals in a row after which the resource version of the watch is no longer trusted. */
-const refusalsBeforeList = 3
+/** Failures in a row after which the resource version of the watch is no longer trusted. */
+const failuresBeforeList = 3
 
 /**
  * A local copy of all objects of a type, kept up to date by one watch.
@@ -177,8 +177,9 @@ export class Reflector<T extends KubeObject> {
 }
 
 /**
- * Lost connections and overload say nothing about the resource version: the watch is resumed. A version that is
- * gone, an event that does not parse, a refusal of the request or the same refusal again and again lead to a list.
+ * Lost connections, server errors and overload say nothing about the resource version: the watch is resumed. A version
+ * that is gone, an event that does not parse or a refusal of the request lead to a list; so do failures again and
+ * again, because a version from the future (etcd was restored from a backup) shows as a watch that is silent.
  */
 export function afterFailure(state: ReflectorState, error: unknown): ReflectorState {
   const failures = state.failures + 1
@@ -187,9 +188,9 @@ export function afterFailure(state: ReflectorState, error: unknown): ReflectorSt
 }
 
 function needsList(error: unknown, failures: number): boolean {
-  if (error instanceof SyntaxError) return true
-  if (!(error instanceof KubeError) || isTooManyRequests(error)) return false
-  return error.status < 500 || failures >= refusalsBeforeList
+  if (isTooManyRequests(error)) return false
+  if (error instanceof SyntaxError || failures >= failuresBeforeList) return true
+  return error instanceof KubeError && error.status < 500
 }
 
 function withoutManagedFields<T extends KubeObject>(object: T): T {

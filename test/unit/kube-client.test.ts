@@ -215,11 +215,7 @@ t.test('an eviction', async (t) => {
     new KubeError('POST /x', { status: code, body: status(code, 'R', message, details) })
   const cases: [string, unknown, object | undefined][] = [
     ['of a pod that is gone has succeeded', refusal(404, 'pods "a" not found'), { evicted: true }],
-    [
-      'of a pod that another one replaced has succeeded',
-      refusal(409, 'Precondition failed: UID in precondition: a, UID in object meta: b'),
-      { evicted: true },
-    ],
+    ['that meets a change of the pod may be tried again', refusal(409, 'x'), { evicted: false, retryable: true }],
     [
       'that a budget refuses names the budget',
       refusal(429, "Cannot evict pod as it would violate the pod's disruption budget.", budget),
@@ -243,6 +239,19 @@ t.test('an eviction', async (t) => {
     if (outcome) t.match(evictionOutcome(error), outcome, name)
     else t.equal(evictionOutcome(error), undefined, name)
   }
+})
+
+t.test('the eviction of a pod whose name another one has by now has succeeded', async (t) => {
+  const { server, client } = await givenClient(t)
+  const conflict = failNext('any', (response) =>
+    answer(response, 409, status(409, 'Conflict', 'the UID does not match')),
+  )
+  const pod = (uid: string) => failNext('any', (response) => answer(response, 200, { metadata: { name: 'p', uid } }))
+  const request = { namespace: 'n', name: 'p', uid: 'old' }
+  server.faults.push(conflict, pod('new'))
+  t.same(await client.evict(request), { evicted: true })
+  server.faults.push(conflict, pod('old'))
+  t.match(await client.evict(request), { evicted: false, retryable: true, reason: 'Conflict' })
 })
 
 t.test('lines arrive whole, however the bytes are cut', async (t) => {

@@ -101,7 +101,7 @@ t.test('the same event a hundred times is written once and then at each doubling
   for (let i = 0; i < 100; i++) recorder.record(node, 'Warning', 'DrainBlocked', 'PDB a/b allows 0', 'Drain')
   await recorder.flush()
   t.match(written[0], {
-    metadata: { generateName: 'a.', namespace: 'default' },
+    metadata: { generateName: 'a-', namespace: 'default' },
     type: 'Warning',
     reason: 'DrainBlocked',
     action: 'Drain',

@@ -273,7 +273,7 @@ t.test('what a failure leads to', async (t) => {
   const refusal = (code: number) => new KubeError('WATCH /x', { status: code })
   const cases: [string, unknown, number, 'list' | 'watch'][] = [
     ['a lost connection resumes', new ConnectionError('reset'), 0, 'watch'],
-    ['a lost connection resumes however often', new ConnectionError('reset'), 50, 'watch'],
+    ['the third lost connection in a row lists', new ConnectionError('reset'), 2, 'list'],
     ['overload resumes however often', refusal(429), 50, 'watch'],
     ['a server error resumes', refusal(500), 0, 'watch'],
     ['the third server error in a row lists', refusal(500), 2, 'list'],
