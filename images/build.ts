@@ -1,5 +1,5 @@
 /** The two images: the common base, and a layer of our own programs. */
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Cache } from '../test/cluster/cache.ts'
 import type { Architecture } from './architecture.ts'
@@ -34,7 +34,8 @@ export async function buildImages(options: Build): Promise<readonly string[]> {
   const base = await baseFor(architecture, cache, root)
   await mkdir(out, { recursive: true })
   const files: string[] = []
-  for (const recipe of recipes(programs, base)) {
+  const agentManifest = await readFile(join(root, 'charts/agent-daemonset.gen.json'))
+  for (const recipe of recipes(programs, base, agentManifest)) {
     const archive = await archiveOf({
       name: `drydock.dev/${recipe.name}`,
       tag: version,
@@ -53,7 +54,7 @@ export async function buildImages(options: Build): Promise<readonly string[]> {
   return files
 }
 
-function recipes(programs: readonly Bundle[], base: Base): readonly Recipe[] {
+function recipes(programs: readonly Bundle[], base: Base, agentManifest: Buffer): readonly Recipe[] {
   const of = (wanted: readonly { name: string }[]): Entry[] =>
     programs.filter(({ name }) => wanted.some((program) => program.name === name)).flatMap(filesOfProgram)
   return [
@@ -61,7 +62,7 @@ function recipes(programs: readonly Bundle[], base: Base): readonly Recipe[] {
       name: 'operator',
       description: 'Changes the container runtime of Kubernetes nodes, one proven node at a time.',
       command: '/app/operator.cjs',
-      entries: of(operatorPrograms),
+      entries: [...of(operatorPrograms), { path: 'app/agent.json', mode: 0o644, bytes: agentManifest }],
     },
     {
       name: 'agent',

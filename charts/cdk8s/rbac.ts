@@ -21,19 +21,17 @@ const operatorClusterRules: k8s.PolicyRule[] = [
   rule(group, ['runtimeprofiles'], [...read, 'patch']),
   rule(group, ['noderuntimes', 'migrationreports'], [...read, 'create', 'patch', 'delete']),
   rule(group, ['runtimeprofiles/status', 'migrationreports/status'], ['patch']),
-  rule(group, ['runtimeprofiles/finalizers'], ['update']),
   // Patches are narrowed to cordon, labels and annotations of ours by a ValidatingAdmissionPolicy.
   rule('', ['nodes'], [...read, 'patch']),
-  rule('', ['pods'], read),
+  rule('', ['pods'], ['list', 'watch']),
   rule('', ['pods/eviction'], ['create']),
-  rule('policy', ['poddisruptionbudgets'], ['list']),
-  rule('node.k8s.io', ['runtimeclasses'], [...read, 'create', 'patch', 'delete']),
+  rule('node.k8s.io', ['runtimeclasses'], ['list', 'watch', 'create', 'patch', 'delete']),
   rule('events.k8s.io', ['events'], ['create', 'patch']),
 ]
 
 const operatorNamespaceRules: k8s.PolicyRule[] = [
-  rule('apps', ['daemonsets'], [...read, 'create', 'patch', 'delete']),
-  rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update', 'patch']),
+  rule('apps', ['daemonsets'], ['list', 'watch', 'create', 'patch', 'delete']),
+  rule('coordination.k8s.io', ['leases'], ['get', 'create', 'patch']),
 ]
 
 const agentClusterRules: k8s.PolicyRule[] = [
