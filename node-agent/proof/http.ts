@@ -10,7 +10,9 @@ export const httpAnswer: Step<HandlerProof> = {
     const at = `http://${found.podIP.includes(':') ? `[${found.podIP}]` : found.podIP}:${proofPort}`
     let said = ''
     const look = async (): Promise<true | undefined> => {
-      said = await ask(found.podIP, Math.max(1, remainingMs())).catch((error: Error) => error.message)
+      const budget = Math.min(tryMs, Math.ceil(remainingMs()))
+      // A last try that is cut short must not hide what the ones before it heard.
+      said = await ask(found.podIP, budget).catch((error: Error) => (budget < tryMs && said) || error.message)
       return said === options.id ? true : undefined
     }
     await poll(
@@ -24,9 +26,9 @@ export const httpAnswer: Step<HandlerProof> = {
 /** One try: long enough for an address that must be resolved on the link first, short enough for another. */
 const tryMs = 1_000
 
-function ask(host: string, remainingMs: number): Promise<string> {
+function ask(host: string, ms: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(Math.min(tryMs, Math.ceil(remainingMs)))
+    const signal = AbortSignal.timeout(ms)
     const request = get({ host, port: proofPort, agent: false, signal }, (response) => {
       let body = ''
       response.setEncoding('utf8')
@@ -36,6 +38,6 @@ function ask(host: string, remainingMs: number): Promise<string> {
       response.on('error', reject)
       response.on('end', () => resolve(body))
     })
-    request.on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${tryMs} ms`) : error))
+    request.on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${ms} ms`) : error))
   })
 }
