@@ -32,16 +32,13 @@ export function withKey(
 
 function rootOf(path: string, text: string): Document {
   const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines })
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
   const [first, ...others] = documents
   if (!first) return new Document({})
   const error = documents.flatMap(({ errors }) => errors)[0]
   if (error) {
     const { line } = lines.linePos(error.pos[0])
-    throw new Refused(
-      'ConfigInvalid',
-      `${path}:${line} is not valid YAML (${error.message.split('\n')[0]}): correct it`,
-    )
+    throw new Refused('ConfigInvalid', `${path}:${line} is not valid YAML (${error.message}): correct it`)
   }
   if (others.length > 0)
     throw new Refused('ConfigInvalid', `${path} holds ${documents.length} YAML documents, where the kubelet reads one`)

@@ -46,8 +46,8 @@ function holderOf(statements: readonly Statement[], { path }: Change) {
 
 function verify(before: string, after: string, changes: readonly Change[]): void {
   const expected = parseTree(before)
-  const actual = parseAgain(after, changes)
-  for (const change of changes) applyChange(expected, change)
+  const actual = attempt(() => parseTree(after), changes)
+  for (const change of changes) attempt(() => applyChange(expected, change), changes)
   for (const { path, value } of changes) {
     if (value !== undefined) continue
     pruneEmptied(expected, path)
@@ -56,9 +56,9 @@ function verify(before: string, after: string, changes: readonly Change[]): void
   if (!same(expected, actual)) throw notSafe(changes)
 }
 
-function parseAgain(text: string, changes: readonly Change[]) {
+function attempt<T>(act: () => T, changes: readonly Change[]): T {
   try {
-    return parseTree(text)
+    return act()
   } catch {
     throw notSafe(changes)
   }

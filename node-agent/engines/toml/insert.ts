@@ -80,15 +80,16 @@ function insertTable(text: string, statements: readonly Statement[], where: { ne
   return insertLines(text, at, lines, at === 0)
 }
 
-/** The header that looks most like one of the table: the longest common path, then the same depth, then the later one. */
+/** The header that looks most like one of the table: the longest common path, then the nearest depth, then the later one. */
 function similarHeader(statements: readonly Statement[], table: Path): Header | undefined {
-  let best: { header: Header; score: number } | undefined
-  for (const each of statements) {
-    if (each.kind !== 'header') continue
-    const score = 2 * commonDepth(each.path, table) + (each.path.length === table.length ? 1 : 0)
-    if (score > 1 && score >= (best?.score ?? 0)) best = { header: each, score }
-  }
-  return best?.header
+  const likeness = ({ path }: Header): number => commonDepth(path, table) * 1000 - Math.abs(path.length - table.length)
+  const related = statements.filter(
+    (each): each is Header => each.kind === 'header' && commonDepth(each.path, table) > 0,
+  )
+  return related.reduce<Header | undefined>(
+    (best, each) => (best && likeness(best) > likeness(each) ? best : each),
+    undefined,
+  )
 }
 
 function lastPairOf(statements: readonly Statement[], header: Header): Pair | undefined {

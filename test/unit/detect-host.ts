@@ -1,0 +1,59 @@
+/** A host in memory: files, units and what programs print. */
+import { dirname } from 'node:path/posix'
+import type { Host, Ran, UnitState } from '../../node-agent/host/host.ts'
+
+export interface HostOf {
+  readonly files: Record<string, string>
+  /** By the argument list joined with spaces. */
+  readonly programs?: Record<string, string | Ran>
+  readonly units?: Record<string, { execStart: string; files: readonly string[] }>
+  readonly links?: Record<string, string>
+  readonly free?: number
+  readonly refuseWrite?: Error
+}
+
+/** `written` is what remains of writes. */
+export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<string, Buffer> } {
+  const written = new Map<string, Buffer>()
+  const none: UnitState = {
+    loadState: 'not-found',
+    activeState: 'inactive',
+    subState: 'dead',
+    invocationId: '',
+    mainPid: 0,
+    execStart: '',
+    files: [],
+  }
+  const programs = given.programs ?? {}
+  const ran = (what: string | Ran): Ran => (typeof what === 'string' ? { code: 0, stdout: what, stderr: '' } : what)
+  const units: Pick<Host, 'unit' | 'startUnit' | 'stopUnit'> = {
+    unit: async (name) => ({ ...none, ...(given.units?.[name] ? { loadState: 'loaded', ...given.units[name] } : {}) }),
+    startUnit: async () => {},
+    stopUnit: async () => {},
+  }
+  return {
+    written,
+    readFile: async (path) =>
+      written.get(path) ?? (given.files[path] === undefined ? undefined : Buffer.from(given.files[path])),
+    listFolder: async (path) =>
+      Object.keys(given.files)
+        .filter((each) => dirname(each) === path)
+        .map((each) => each.slice(path.length + 1))
+        .sort(),
+    realPath: async (path) => given.links?.[path],
+    isExecutable: async (path) => Object.keys(programs).some((each) => each.split(' ')[0] === path),
+    freeBytes: async () => given.free ?? 1e9,
+    replaceFile: async (path, bytes) => {
+      if (given.refuseWrite) throw given.refuseWrite
+      written.set(path, bytes)
+    },
+    discardUnfinished: async () => {},
+    removeFile: async (path) => void written.delete(path),
+    run: async (argv) => {
+      const what = programs[argv.join(' ')]
+      if (what === undefined) throw new Error(`no program answers ${argv.join(' ')}`)
+      return ran(what)
+    },
+    ...units,
+  }
+}

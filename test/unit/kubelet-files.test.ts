@@ -1,0 +1,186 @@
+import t from 'tap'
+import { readService } from '../../node-agent/detect/unit-file.ts'
+import { type FileEdit, isRefusal, type Pasts, type Refusal } from '../../node-agent/engines/engine.ts'
+import { detectKubelet } from '../../node-agent/kubelet/detect.ts'
+import type { KubeletFound } from '../../node-agent/kubelet/kubelet.ts'
+import { renderKubelet } from '../../node-agent/kubelet/render.ts'
+import { hostOf } from './detect-host.ts'
+
+const unit = '/lib/systemd/system/kubelet.service'
+const dropIn = '/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf'
+const config = '/var/lib/kubelet/config.yaml'
+const flags = '/var/lib/kubelet/kubeadm-flags.env'
+
+const kubeadm: Record<string, string> = {
+  [unit]: '[Unit]\nDescription=kubelet\n[Service]\nExecStart=/usr/bin/kubelet\n[Install]\nWantedBy=multi-user.target\n',
+  [dropIn]: `# dropin
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS \\
+  $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+`,
+  [flags]: 'KUBELET_KUBEADM_ARGS=""\n',
+  [config]:
+    'apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: cgroupfs # with the engine\ncontainerRuntimeEndpoint: unix:///var/run/containerd/containerd.sock\nkind: KubeletConfiguration\n',
+}
+
+async function kubelet(files: Record<string, string> = {}): Promise<KubeletFound> {
+  const host = hostOf({
+    files: { ...kubeadm, ...files },
+    programs: { '/usr/bin/kubelet --version': 'Kubernetes v1.36.3\n' },
+    units: { 'kubelet.service': { execStart: '/usr/bin/kubelet', files: [unit, dropIn] } },
+  })
+  return (await detectKubelet(host))!
+}
+
+function edits(
+  found: KubeletFound,
+  driver: 'systemd' | 'cgroupfs' | undefined,
+  pasts: Pasts = new Map(),
+): readonly FileEdit[] {
+  const result = renderKubelet(found, driver, pasts)
+  if (isRefusal(result)) throw new Error(result.message)
+  return result
+}
+
+const texts = (all: readonly FileEdit[]) => Object.fromEntries(all.map(({ path, after }) => [path, after?.toString()]))
+
+t.test('words of a unit, with their places', async (t) => {
+  const files = {
+    '/a': `[Service]\nEnvironment=A=1 "B=two words" 'C=x'\nExecStart=-/bin/x --a "b c" $A \${B} $C $NONE\n[Install]\nExecStart=/no\n`,
+    '/b': '[Service]\nEnvironmentFile=-/env\n',
+    '/env': '# no\nexport C="--flag one  --other=\'2 3\'"\n',
+  }
+  const service = await readService(hostOf({ files }), ['/a', '/b'])
+  t.same(
+    service.command.map(({ text }) => text),
+    ['/bin/x', '--a', 'b c', '1', 'two words', '--flag', 'one', '--other=2 3'],
+  )
+  t.match(service.command.at(-1), { path: '/env', line: 2, environmentFile: true })
+  t.match(service.command[1], { path: '/a', line: 3, environmentFile: false })
+})
+
+t.test('a kubelet as kubeadm sets it up', async (t) => {
+  t.match(await kubelet(), {
+    version: '1.36.3',
+    configuredDriver: 'cgroupfs',
+    endpoint: 'unix:///var/run/containerd/containerd.sock',
+    healthz: { address: '127.0.0.1', port: 10248 },
+    configFile: { path: config },
+    environmentFiles: [{ path: flags }, { path: '/etc/default/kubelet', bytes: undefined }],
+    refusal: undefined,
+  })
+  t.equal(await detectKubelet(hostOf({ files: {} })), undefined)
+})
+
+t.test('flags win over files', async (t) => {
+  const found = await kubelet({
+    [flags]: 'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=/run/crio/crio.sock --cgroup-driver=systemd"\n',
+    '/etc/default/kubelet': 'KUBELET_EXTRA_ARGS=--healthz-port=0 --healthz-bind-address ::1\n',
+  })
+  t.match(found, {
+    configuredDriver: 'systemd',
+    endpoint: 'unix:///run/crio/crio.sock',
+    healthz: { address: '::1', port: 0 },
+  })
+})
+
+t.test('defaults', async (t) => {
+  const found = await kubelet({ [config]: 'kind: KubeletConfiguration\n' })
+  t.match(found, { configuredDriver: 'cgroupfs', endpoint: 'unix:///run/containerd/containerd.sock' })
+})
+
+t.test('the driver in the config file: one value, nothing else', async (t) => {
+  const cases: Record<string, [string, string]> = {
+    'a value and its comment': [kubeadm[config]!, kubeadm[config]!.replace('cgroupfs', 'systemd')],
+    quoted: [
+      'a: 1\n"cgroupDriver":   "cgroupfs"\r\nb: [1,\n 2]\n',
+      'a: 1\n"cgroupDriver":   "systemd"\r\nb: [1,\n 2]\n',
+    ],
+    absent: ['kind: KubeletConfiguration\n', 'kind: KubeletConfiguration\ncgroupDriver: systemd\n'],
+    'absent, no last line end': ['kind: KubeletConfiguration', 'kind: KubeletConfiguration\ncgroupDriver: systemd'],
+    'without a value': ['cgroupDriver:\nkind: x\n', 'cgroupDriver: systemd\nkind: x\n'],
+    empty: ['cgroupDriver: ""\nkind: x\n', 'cgroupDriver: "systemd"\nkind: x\n'],
+    'an empty file': ['', 'cgroupDriver: systemd\n'],
+    JSON: ['{"kind": "x", "cgroupDriver": "cgroupfs"}\n', '{"kind": "x", "cgroupDriver": "systemd"}\n'],
+    'JSON without it': ['{"kind": "x"}', '{"cgroupDriver": "systemd", "kind": "x"}'],
+  }
+  for (const [name, [before, after]] of Object.entries(cases)) {
+    t.same(texts(edits(await kubelet({ [config]: before }), 'systemd')), { [config]: after }, name)
+  }
+  t.same(edits(await kubelet(), 'cgroupfs'), [])
+  t.same(edits(await kubelet({ [config]: 'kind: x\n' }), 'cgroupfs'), [], 'absent means cgroupfs')
+  t.same(edits(await kubelet(), undefined), [])
+})
+
+t.test('a flag in an environment file changes together with the config file', async (t) => {
+  const line =
+    '# --cgroup-driver=cgroupfs was here\nKUBELET_EXTRA_ARGS="--v=2 --cgroup-driver=cgroupfs --node-ip=10.0.0.1"\n'
+  const found = await kubelet({ '/etc/default/kubelet': line })
+  t.same(texts(edits(found, 'systemd')), {
+    '/etc/default/kubelet': line.replace('"--v=2 --cgroup-driver=cgroupfs', '"--v=2 --cgroup-driver=systemd'),
+    [config]: kubeadm[config]!.replace('cgroupfs', 'systemd'),
+  })
+})
+
+t.test('refused, with the place and what to do', async (t) => {
+  const refused = async (files: Record<string, string>): Promise<Refusal> => {
+    const result = renderKubelet(await kubelet(files), 'systemd', new Map())
+    if (!isRefusal(result)) throw new Error(`not refused: ${JSON.stringify(texts(result))}`)
+    return result
+  }
+  const inUnit = kubeadm[dropIn]!.replace(
+    'ExecStart=/usr/bin/kubelet ',
+    'ExecStart=/usr/bin/kubelet --cgroup-driver=cgroupfs ',
+  )
+  t.match(await refused({ [dropIn]: inUnit }), {
+    reason: 'KubeletFlag',
+    message: /10-kubeadm\.conf:8 gives the kubelet --cgroup-driver=cgroupfs.*remove that flag/,
+  })
+  const twice = 'A="--cgroup-driver=cgroupfs"\nKUBELET_EXTRA_ARGS="--cgroup-driver=cgroupfs"\n'
+  t.match(await refused({ '/etc/default/kubelet': twice }), {
+    reason: 'KubeletFlag',
+    message: /\/etc\/default\/kubelet/,
+  })
+  t.match(await refused({ [config]: 'a: 1\na: 2\n' }), {
+    reason: 'ConfigInvalid',
+    message: /config\.yaml:2 is not valid YAML/,
+  })
+  t.match(await refused({ [config]: 'a: 1\n---\nb: 2\n' }), { message: /2 YAML documents/ })
+  t.match(await refused({ [config]: '- a\n' }), { message: /not a map/ })
+  const withDir = kubeadm[dropIn]!.replace('--config=/var', '--config-dir=/etc/kubelet.d --config=/var')
+  t.match(await refused({ [dropIn]: withDir, '/etc/kubelet.d/10.conf': 'cgroupDriver: cgroupfs\n' }), {
+    reason: 'KubeletDropIn',
+    message: /\/etc\/kubelet\.d\/10\.conf sets cgroupDriver to cgroupfs/,
+  })
+  t.match(await refused({ [dropIn]: kubeadm[dropIn]!.replace('--config=/var/lib/kubelet/config.yaml', '') }), {
+    reason: 'KubeletNotConfigurable',
+    message: /no --config file/,
+  })
+})
+
+t.test('what Drydock wrote goes again', async (t) => {
+  const before = 'kind: x\n'
+  const written = edits(await kubelet({ [config]: before }), 'systemd')[0]!.after!
+  const pasts: Pasts = new Map([[config, { original: Buffer.from(before), written }]])
+  t.same(texts(edits(await kubelet({ [config]: `${written}` }), undefined, pasts)), { [config]: before })
+  const theirs = `${written}maxPods: 50\n`
+  t.same(texts(edits(await kubelet({ [config]: theirs }), undefined, pasts)), { [config]: 'kind: x\nmaxPods: 50\n' })
+  const [edit] = edits(await kubelet({ [config]: theirs.replace('systemd', 'cgroupfs') }), 'systemd', pasts)
+  t.match(`${edit?.original}`, /cgroupDriver: cgroupfs/, 'what somebody else has set since is theirs')
+  const flag = 'KUBELET_EXTRA_ARGS=--cgroup-driver=cgroupfs\n'
+  const flagged = (text: string) => kubelet({ '/etc/default/kubelet': text })
+  const past: Pasts = new Map([
+    [
+      '/etc/default/kubelet',
+      { original: Buffer.from(flag), written: Buffer.from(flag.replace('cgroupfs', 'systemd')) },
+    ],
+  ])
+  t.same(texts(edits(await flagged(`${flag.replace('cgroupfs', 'systemd')}# theirs\n`), undefined, past)), {
+    '/etc/default/kubelet': `${flag}# theirs\n`,
+  })
+})
