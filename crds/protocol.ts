@@ -40,3 +40,6 @@ export const managedByValue = 'drydock'
 
 /** Where the node engine listens, on the host and inside the courier's container. */
 export const engineSocket = '/run/drydock/engine.sock'
+
+/** User and group of the courier, who may talk to the engine: the `nonroot` of the images, nobody's on the host. */
+export const courierID = 65532

@@ -7,7 +7,7 @@ import { dirname } from 'node:path/posix'
 import { Chart } from 'cdk8s'
 import { k8s } from 'cdk8s-plus-27'
 import type { Construct } from 'constructs'
-import { engineSocket, labels, managedByValue } from '../../crds/protocol.ts'
+import { courierID, engineSocket, labels, managedByValue } from '../../crds/protocol.ts'
 import { agentName, selectorOf } from './names.ts'
 
 /** The operator replaces it; a kubelet that ever sees it says InvalidImageName and not something about a registry. */
@@ -16,7 +16,6 @@ export const imagePlaceholder = 'SET-BY-THE-OPERATOR'
 const tokenFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** What the installer found out about the host, for the courier to report. */
 const handoverFolder = '/run/drydock-installer'
-const nonroot = 65532
 
 /** Small heaps: half of what the agent takes is the program itself, and it does next to nothing. */
 const node = ['/usr/local/bin/node', '--max-semi-space-size=1', '--max-old-space-size=64']
@@ -121,8 +120,8 @@ const courier: k8s.Container = {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
     runAsNonRoot: true,
-    runAsUser: nonroot,
-    runAsGroup: nonroot,
+    runAsUser: courierID,
+    runAsGroup: courierID,
     capabilities: { drop: ['ALL'] },
     seccompProfile: { type: 'RuntimeDefault' },
   },

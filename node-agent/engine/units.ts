@@ -1,5 +1,5 @@
 /** The systemd units of the engine. The installer writes them, Remove takes them away. */
-import { engineSocket } from '../../crds/protocol.ts'
+import { courierID, engineSocket } from '../../crds/protocol.ts'
 
 export interface Unit {
   readonly name: string
@@ -31,8 +31,9 @@ Wants=${bootUnit}
 
 [Socket]
 ListenStream=${engineSocket}
-SocketMode=0600
-DirectoryMode=0700
+SocketMode=0660
+SocketGroup=${courierID}
+DirectoryMode=0755
 RemoveOnStop=yes
 
 [Install]
