@@ -1,7 +1,11 @@
 /** `drydock plan`: what the current order changes on each node, as a diff, and what it disrupts. */
-import type { NodeRuntime } from '../../crds/types.gen.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { nodeRuntimes } from '../resources.ts'
+import type { NodeRuntime, NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import { NodeRuntimes } from '../../operator/resources.ts'
+import { answerOf } from '../../operator/rollout/answer.ts'
+import { type Answer, answer } from '../answer.ts'
+import { type Lister, listOurs, named } from '../connect.ts'
+import { paintDiff } from '../render/diff.ts'
+import { type Paint, printable } from '../render/paint.ts'
 
 const disruption = {
   None: 'nothing is disrupted',
@@ -9,22 +13,58 @@ const disruption = {
   DrainRestart: 'the node is drained, then its pods are created anew',
 } as const
 
-const nodePlan = ({ metadata, spec, status }: NodeRuntime): string => {
-  const current = status?.revision === spec?.revision && status?.attempt === spec?.attempt
-  if (spec?.revision === undefined) return `${metadata.name}: no profile selects it\n`
-  if (status?.phase === undefined || !current) return `${metadata.name}: not prepared yet\n`
-  if (status.phase === 'Refused') return `${metadata.name}: refused, nothing is touched: ${status.message ?? ''}\n`
-  const action = status.action ?? 'None'
-  const head = `${metadata.name}: ${status.phase}, ${action} (${disruption[action]})`
-  return `${[head, ...(status.changes ?? []).map(({ diff }) => diff.trimEnd())].join('\n')}\n`
+export interface NodePlan {
+  readonly node: string
+  readonly profile?: string
+  readonly revision?: string
+  readonly phase?: NonNullable<NodeRuntimeStatus['phase']>
+  readonly action?: NonNullable<NodeRuntimeStatus['action']>
+  /** One sentence. */
+  readonly summary: string
+  readonly changes: NonNullable<NodeRuntimeStatus['changes']>
 }
 
-export const plan = async (client: KubeClient, node: string | undefined): Promise<string> => {
-  const { items } = await client.list<NodeRuntime>(
-    nodeRuntimes,
-    node === undefined ? {} : { fieldSelector: `metadata.name=${node}` },
-  )
-  if (node !== undefined && items.length === 0)
+export const planOf = (runtime: NodeRuntime): NodePlan => {
+  const { profile, revision } = runtime.spec ?? {}
+  const status = answerOf(runtime)
+  const { phase, action } = status ?? {}
+  return {
+    node: runtime.metadata.name,
+    ...(profile !== undefined && { profile }),
+    ...(revision !== undefined && { revision }),
+    ...(phase && { phase }),
+    ...(action && { action }),
+    summary: summaryOf(revision, status),
+    changes: status?.changes ?? [],
+  }
+}
+
+const summaryOf = (revision: string | undefined, status: NodeRuntimeStatus | undefined): string => {
+  if (revision === undefined) return 'no profile selects it'
+  if (status?.phase === undefined) return 'not prepared yet'
+  const { phase, action, message = '' } = status
+  if (phase === 'Refused') return `Refused, nothing is touched: ${message}`
+  if (phase === 'Preparing' || action === undefined) return message === '' ? phase : `${phase}: ${message}`
+  return `${phase}, ${action} (${disruption[action]})`
+}
+
+const textOf = ({ node, phase, summary, changes }: NodePlan, paint: Paint): string => {
+  const head = `${paint('bold', node)}: ${paint(phase === 'Refused' ? 'red' : 'cyan', printable(summary))}`
+  return `${[head, ...changes.map(({ diff }) => paintDiff(printable(diff.trimEnd()), paint))].join('\n')}\n`
+}
+
+export interface PlanOptions {
+  readonly node: string | undefined
+  readonly output: 'text' | 'json'
+  readonly paint: Paint
+}
+
+export const plan = async (client: Lister, { node, output, paint }: PlanOptions): Promise<Answer> => {
+  const found = await listOurs<NodeRuntime>(client, NodeRuntimes, node === undefined ? {} : named(node))
+  if (node !== undefined && found.length === 0)
     throw new Error(`no NodeRuntime ${node}: \`kubectl get noderuntimes\` lists them`)
-  return items.map(nodePlan).join('\n')
+  if (found.length === 0) return answer('no node has reported yet: `drydock status` says why\n')
+  const plans = found.map(planOf)
+  if (output === 'json') return answer(`${JSON.stringify(plans, undefined, 2)}\n`)
+  return answer(plans.map((each) => textOf(each, paint)).join('\n'))
 }

@@ -1,42 +1,73 @@
 /** `drydock status`: each profile with its sentence, each node with its phase. */
 import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { table } from '../render/table.ts'
-import { nodeRuntimes, runtimeProfiles } from '../resources.ts'
+import { NodeRuntimes, RuntimeProfiles } from '../../operator/resources.ts'
+import { type Answer, answer } from '../answer.ts'
+import { type Lister, listOurs } from '../connect.ts'
+import type { Paint, Style } from '../render/paint.ts'
+import { type Cell, table } from '../render/table.ts'
 
-const ready = (profile: RuntimeProfile): string =>
+const readyOf = (profile: RuntimeProfile): string =>
   profile.status?.conditions?.find(({ type }) => type === 'Ready')?.status ?? 'Unknown'
 
-const profileRow = (profile: RuntimeProfile): string[] => {
+const isStalled = (profile: RuntimeProfile): boolean =>
+  profile.status?.conditions?.some(({ type, status }) => type === 'Stalled' && status === 'True') ?? false
+
+const profileRow = (profile: RuntimeProfile): Cell[] => {
   const nodes = profile.status?.nodes
+  const ready = readyOf(profile)
+  const failed = nodes?.failed ?? 0
   return [
     profile.metadata.name,
-    ready(profile),
+    { text: ready, style: ready === 'True' ? 'green' : isStalled(profile) ? 'red' : 'yellow' },
     `${nodes?.ready ?? 0}/${nodes?.selected ?? 0}`,
-    String(nodes?.failed ?? 0),
+    String(nodes?.updating ?? 0),
+    failed > 0 ? { text: String(failed), style: 'red' } : '0',
     profile.status?.message ?? '',
   ]
 }
 
-const nodeRow = ({ metadata, spec, status }: NodeRuntime): string[] => [
-  metadata.name,
-  spec?.profile ?? '-',
-  status?.phase ?? '-',
-  status?.action ?? '-',
-  `${status?.observed?.engine?.name ?? '?'} ${status?.observed?.engine?.version ?? ''}`.trim(),
-  status?.observed?.cgroup?.engineDriver ?? '?',
-  status?.message ?? '',
-]
+const phaseStyles: Readonly<Record<string, Style>> = {
+  Committed: 'green',
+  Proven: 'green',
+  Switching: 'cyan',
+  RollingBack: 'yellow',
+  RolledBack: 'yellow',
+  Refused: 'yellow',
+  Failed: 'red',
+}
 
-export const status = async (client: KubeClient): Promise<string> => {
-  const [profiles, nodes] = await Promise.all([
-    client.list<RuntimeProfile>(runtimeProfiles, {}),
-    client.list<NodeRuntime>(nodeRuntimes, {}),
-  ])
+const nodeRow = ({ metadata, spec, status }: NodeRuntime): Cell[] => {
+  const { phase = '-', action = '-', message = '', drifted, observed } = status ?? {}
+  const style = phaseStyles[phase]
   return [
-    table(['PROFILE', 'READY', 'NODES', 'FAILED', 'MESSAGE'], profiles.items.map(profileRow)),
-    '',
-    table(['NODE', 'PROFILE', 'PHASE', 'ACTION', 'ENGINE', 'DRIVER', 'MESSAGE'], nodes.items.map(nodeRow)),
-    '',
-  ].join('\n')
+    metadata.name,
+    spec?.profile ?? '-',
+    style ? { text: phase, style } : phase,
+    action,
+    `${observed?.engine?.name ?? '?'} ${observed?.engine?.version ?? ''}`.trim(),
+    observed?.cgroup?.engineDriver ?? '?',
+    drifted ? { text: `drifted; ${message}`, style: 'yellow' } : message,
+  ]
+}
+
+export interface StatusOptions {
+  readonly output: 'text' | 'json'
+  readonly paint: Paint
+}
+
+export const status = async (client: Lister, { output, paint }: StatusOptions): Promise<Answer> => {
+  const [profiles, nodes] = await Promise.all([
+    listOurs<RuntimeProfile>(client, RuntimeProfiles),
+    listOurs<NodeRuntime>(client, NodeRuntimes),
+  ])
+  if (output === 'json') return answer(`${JSON.stringify({ profiles, nodes }, undefined, 2)}\n`)
+  const profileTable =
+    profiles.length === 0
+      ? 'There is no RuntimeProfile: write one and `kubectl apply` it.'
+      : table(['PROFILE', 'READY', 'NODES', 'UPDATING', 'FAILED', 'MESSAGE'], profiles.map(profileRow), paint)
+  const nodeTable =
+    nodes.length === 0
+      ? 'No node has reported: `kubectl get daemonsets,pods -A -l app.kubernetes.io/name=drydock` shows whether the agents run.'
+      : table(['NODE', 'PROFILE', 'PHASE', 'ACTION', 'ENGINE', 'DRIVER', 'MESSAGE'], nodes.map(nodeRow), paint)
+  return answer(`${profileTable}\n\n${nodeTable}\n`)
 }

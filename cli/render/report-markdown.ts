@@ -1,12 +1,11 @@
 /** A MigrationReport as Markdown that also reads well as plain text. Pure. */
 import type { MigrationReport } from '../../crds/types.gen.ts'
-import { humanMilliseconds } from './table.ts'
+import { humanMilliseconds } from './duration.ts'
+import { printable } from './paint.ts'
+import { figures, type HandlerProof, type ReportNode, type RuntimeState, turnMilliseconds } from './report-facts.ts'
 
-type Node = NonNullable<NonNullable<MigrationReport['status']>['nodes']>[number]
-type State = NonNullable<Node['before']>
-
-const state = (of: State | undefined): string =>
-  of === undefined
+const state = (of: RuntimeState | undefined): string =>
+  of === undefined || Object.keys(of).length === 0
     ? 'unknown'
     : [
         `${of.engine ?? '?'} ${of.engineVersion ?? ''}`.trim(),
@@ -15,51 +14,58 @@ const state = (of: State | undefined): string =>
         ...(of.sandboxImage === undefined ? [] : [`pause ${of.sandboxImage}`]),
       ].join(', ')
 
-const elapsed = (node: Node): string =>
-  node.startTime === undefined || node.completionTime === undefined
-    ? ''
-    : humanMilliseconds(Date.parse(node.completionTime) - Date.parse(node.startTime))
-
-const figures = (node: Node): string[] => {
-  const found: [string, string | undefined][] = [
-    ['turn', elapsed(node)],
-    ['drain', humanMilliseconds(node.drainMilliseconds)],
-    ['kubelet down', humanMilliseconds(node.kubeletDownMilliseconds)],
-    ['proof', humanMilliseconds(node.verification?.durationMilliseconds)],
-    ['pods evicted', node.podsEvicted?.toString()],
-    ['sandboxes removed', node.podsRemoved?.toString()],
-  ]
-  const parts = found
-    .filter(([, value]) => value !== undefined && value !== '')
-    .map(([name, value]) => `${name} ${value}`)
+const figureLine = (node: ReportNode): string[] => {
+  const parts = figures(node).map(([name, value]) => `${name} ${value}`)
   return parts.length === 0 ? [] : [`- ${parts.join(' · ')}`]
 }
 
-const proof = (node: Node): string[] =>
-  (node.verification?.handlers ?? []).map((handler) => {
-    const calls = (handler.calls ?? []).map(({ name, milliseconds }) => `${name} ${milliseconds}`).join(', ')
-    const verdict = handler.passed ? 'proven' : `NOT proven: ${handler.message ?? ''}`
-    const where = handler.cgroupPath === undefined ? '' : `; cgroup ${handler.cgroupPath}`
-    return `- handler ${handler.name}: ${verdict} in ${humanMilliseconds(handler.durationMilliseconds)}${where}${calls === '' ? '' : `\n  (ms: ${calls})`}`
-  })
+const stepLine = ({ steps = [] }: ReportNode): string[] => {
+  const parts = steps.map(({ name, durationMilliseconds }) => `${name} ${humanMilliseconds(durationMilliseconds)}`)
+  return parts.length === 0 ? [] : [`- steps: ${parts.join(' → ')}`]
+}
 
-const diff = (node: Node): string[] =>
-  (node.changes ?? []).flatMap((change) => ['', '```diff', change.diff.trimEnd(), '```'])
+const proof = ({ name, passed, message, durationMilliseconds, cgroupPath, calls = [] }: HandlerProof): string => {
+  const verdict = passed ? 'proven' : `NOT proven: ${message ?? ''}`
+  const where = cgroupPath === undefined ? '' : `; cgroup ${cgroupPath}`
+  const times = calls.map((call) => `${call.name} ${call.milliseconds}`).join(', ')
+  return `- handler ${name}: ${verdict} in ${humanMilliseconds(durationMilliseconds)}${where}${times === '' ? '' : `\n  (ms: ${times})`}`
+}
 
-const section = (node: Node): string =>
+/** A fence that the diff of a Markdown file cannot close. */
+const fence = (text: string): string => {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
+  return '`'.repeat(longest + 1)
+}
+
+const diffs = (node: ReportNode): string[] =>
+  (node.changes ?? []).flatMap(({ diff }) => ['', `${fence(diff)}diff`, diff.trimEnd(), fence(diff)])
+
+const section = (node: ReportNode): string =>
   [
     `## ${node.name}: ${node.result}${node.action === undefined ? '' : ` (${node.action})`}`,
     '',
     ...(node.message === undefined || node.message === '' ? [] : [`- ${node.message}`]),
     `- before: ${state(node.before)}`,
     `- after: ${state(node.after)}`,
-    ...figures(node),
-    ...proof(node),
-    ...diff(node),
+    ...figureLine(node),
+    ...stepLine(node),
+    ...(node.verification?.handlers ?? []).map(proof),
+    ...diffs(node),
   ].join('\n')
+
+const overview = (nodes: readonly ReportNode[]): string[] => {
+  if (nodes.length < 2) return []
+  const rows = nodes.map((node) => {
+    const cells = [node.name, node.result, node.action, humanMilliseconds(turnMilliseconds(node))]
+    const down = humanMilliseconds(node.kubeletDownMilliseconds)
+    return `| ${[...cells, down].map((cell) => (cell ?? '').replaceAll('|', '\\|')).join(' | ')} |`
+  })
+  return ['', '| node | result | action | turn | kubelet down |', '|---|---|---|---|---|', ...rows]
+}
 
 export const reportMarkdown = (report: MigrationReport): string => {
   const { spec, status } = report
+  const nodes = status?.nodes ?? []
   const head = [
     `# ${report.metadata.name}`,
     '',
@@ -68,5 +74,6 @@ export const reportMarkdown = (report: MigrationReport): string => {
     `${status?.startTime ?? '?'} to ${status?.completionTime ?? 'now'} · changed ${status?.changed ?? 0} · unchanged ${status?.unchanged ?? 0} · failed ${status?.failed ?? 0}`,
   ]
   const omitted = status?.omittedNodes ? ['', `${status.omittedNodes} more nodes are counted but not listed.`] : []
-  return `${[...head, ...(status?.nodes ?? []).flatMap((node) => ['', section(node)]), ...omitted].join('\n')}\n`
+  const sections = nodes.flatMap((node) => ['', section(node)])
+  return printable(`${[...head, ...overview(nodes), ...sections, ...omitted].join('\n')}\n`)
 }

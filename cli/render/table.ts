@@ -1,20 +1,37 @@
-/** A plain text table: columns as wide as their widest cell, two spaces between. */
-export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const all = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
-  const line = (row: readonly string[]) =>
-    widths
-      .map((width, column) => (row[column] ?? '').padEnd(width))
+/** Plain text tables. */
+import { type Paint, plain, printable, type Style } from './paint.ts'
+
+export type Cell = string | { readonly text: string; readonly style: Style }
+
+const textOf = (cell: Cell | undefined): string =>
+  printable(typeof cell === 'object' ? cell.text : (cell ?? '')).replaceAll(/\s+/g, ' ')
+
+/** Columns as wide as their widest cell, two spaces between. A line break inside a cell becomes a blank. */
+export const table = (header: readonly string[], rows: readonly (readonly Cell[])[], paint: Paint = plain): string => {
+  const all: readonly (readonly Cell[])[] = [header.map((text) => ({ text, style: 'bold' }) as const), ...rows]
+  const widths = header.map((_, column) => Math.max(...all.map((row) => textOf(row[column]).length)))
+  const cell = (of: Cell | undefined, width: number, isLast: boolean): string => {
+    const text = textOf(of)
+    const padding = isLast ? '' : ' '.repeat(width - text.length)
+    return (typeof of === 'object' && text !== '' ? paint(of.style, text) : text) + padding
+  }
+  const line = (row: readonly Cell[]): string => {
+    const last = row.findLastIndex((of) => textOf(of) !== '')
+    return widths
+      .slice(0, last + 1)
+      .map((width, column) => cell(row[column], width, column === last))
       .join('  ')
-      .trimEnd()
+  }
   return all.map(line).join('\n')
 }
 
-/** A duration as people write it: 850 ms, 2.7 s, 4m10s. */
-export const humanMilliseconds = (milliseconds: number | undefined): string => {
-  if (milliseconds === undefined) return ''
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
-  const seconds = milliseconds / 1000
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
-  return `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`
+/** Breaks a text at blanks into lines of at most so many characters; a longer word stays whole. */
+export const wrap = (text: string, width: number): string[] => {
+  const lines: string[] = []
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

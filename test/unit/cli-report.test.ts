@@ -1,6 +1,7 @@
 import t from 'tap'
+import { humanMilliseconds } from '../../cli/render/duration.ts'
 import { reportMarkdown } from '../../cli/render/report-markdown.ts'
-import { humanMilliseconds, table } from '../../cli/render/table.ts'
+import { table } from '../../cli/render/table.ts'
 
 t.test('durations read as people write them', async (t) => {
   const cases = [

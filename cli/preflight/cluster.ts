@@ -1,0 +1,135 @@
+/** What the checks look at: plain data. */
+import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
+import type { KubeObject } from '../../kube/resource.ts'
+import type { DrainOptions } from '../../operator/controllers/drain/plan.ts'
+import { type NodeObject as OperatorNode, viewOf } from '../../operator/controllers/node/view.ts'
+import { answerOf } from '../../operator/rollout/answer.ts'
+import { selects } from '../../operator/rollout/selector.ts'
+import type { NodeView } from '../../operator/rollout/types.ts'
+
+export interface Container {
+  name: string
+  image?: string
+  imagePullPolicy?: string
+  env?: { name: string; value?: string }[]
+  securityContext?: { privileged?: boolean }
+}
+
+export interface Pod extends KubeObject {
+  spec?: {
+    nodeName?: string
+    containers?: Container[]
+    initContainers?: Container[]
+    volumes?: { name?: string; emptyDir?: object; hostPath?: { path: string } }[]
+  }
+  status?: { phase?: string; conditions?: { type: string; status: string }[] }
+}
+
+export interface NodeObject extends OperatorNode {
+  status?: OperatorNode['status'] & { nodeInfo?: { operatingSystem?: string; osImage?: string } }
+}
+
+export interface Budget extends KubeObject {
+  spec?: { selector?: RuntimeProfile['spec']['nodeSelector']; unhealthyPodEvictionPolicy?: string }
+  status?: { disruptionsAllowed?: number; currentHealthy?: number; desiredHealthy?: number; expectedPods?: number }
+}
+
+export interface Cluster {
+  readonly nodes: readonly NodeObject[]
+  readonly pods: readonly Pod[]
+  readonly budgets: readonly Budget[]
+  /** Undefined: Drydock is not installed. */
+  readonly profiles: readonly RuntimeProfile[] | undefined
+  readonly runtimes: readonly NodeRuntime[]
+}
+
+/** One node that the rollout would come to. */
+export interface LookNode {
+  readonly view: NodeView
+  /** Operating system and distribution, as the kubelet says them. */
+  readonly operatingSystem: string
+  readonly osImage: string
+  readonly pods: readonly Pod[]
+  readonly runtime: NodeRuntime | undefined
+  /** Names of the profiles that select it. */
+  readonly profiles: readonly string[]
+  /** Of the profile that selects it alone, else the defaults. */
+  readonly drain: DrainOptions
+  /** False when the node has prepared its order and the change needs no drain. */
+  readonly drains: boolean
+}
+
+export interface Look {
+  readonly nodes: readonly LookNode[]
+  /** The nodes of the whole cluster. */
+  readonly everyNode: readonly NodeView[]
+  readonly budgets: readonly Budget[]
+  readonly profiles: readonly RuntimeProfile[]
+  readonly installed: boolean
+}
+
+/** The whole cluster when neither is given. */
+export interface Scope {
+  readonly profile?: string | undefined
+  readonly nodes?: readonly string[] | undefined
+}
+
+/** Throws a sentence when the scope names something that is not there. */
+export const lookAt = (cluster: Cluster, scope: Scope): Look => {
+  const { nodes, budgets, runtimes } = cluster
+  const profiles = (cluster.profiles ?? []).filter(({ metadata }) => !metadata.deletionTimestamp)
+  const isWanted = wanted(scope, profiles, nodes)
+  const chosen = nodes.filter(isWanted)
+  const podsOf = Map.groupBy(cluster.pods, ({ spec }) => spec?.nodeName ?? '')
+  return {
+    nodes: chosen.map((node) => {
+      const { name = '', labels = {} } = node.metadata
+      const selecting = profiles.filter(({ spec }) => selects(spec.nodeSelector, labels))
+      const runtime = runtimes.find(({ metadata }) => metadata.name === name)
+      return { ...describe(node, selecting, runtime), pods: podsOf.get(name) ?? [] }
+    }),
+    everyNode: nodes.map(viewOf),
+    budgets,
+    profiles,
+    installed: cluster.profiles !== undefined,
+  }
+}
+
+const describe = (
+  node: NodeObject,
+  selecting: readonly RuntimeProfile[],
+  runtime: NodeRuntime | undefined,
+): Omit<LookNode, 'pods'> => {
+  const drain = selecting.length === 1 ? selecting[0]?.spec.rollout?.drain : undefined
+  const action = runtime && answerOf(runtime)?.action
+  const { operatingSystem = '', osImage = '' } = node.status?.nodeInfo ?? {}
+  return {
+    view: viewOf(node),
+    operatingSystem,
+    osImage,
+    runtime,
+    profiles: selecting.map(({ metadata }) => metadata.name).sort(),
+    drain: {
+      deleteEmptyDirData: drain?.deleteEmptyDirData ?? false,
+      deleteUnmanagedPods: drain?.deleteUnmanagedPods ?? false,
+    },
+    drains: action === undefined || action === 'DrainRestart',
+  }
+}
+
+const wanted = (
+  scope: Scope,
+  profiles: readonly RuntimeProfile[],
+  nodes: readonly NodeObject[],
+): ((node: NodeObject) => boolean) => {
+  if (scope.profile !== undefined) {
+    const profile = profiles.find(({ metadata }) => metadata.name === scope.profile)
+    if (!profile) throw new Error(`no RuntimeProfile ${scope.profile}: \`kubectl get runtimeprofiles\` lists them`)
+    return ({ metadata }) => selects(profile.spec.nodeSelector, metadata.labels ?? {})
+  }
+  const names = scope.nodes
+  if (names === undefined) return () => true
+  const missing = names.find((name) => !nodes.some(({ metadata }) => metadata.name === name))
+  if (missing !== undefined) throw new Error(`no Node ${missing}: \`kubectl get nodes\` lists them`)
+  return ({ metadata }) => names.includes(metadata.name ?? '')
+}

@@ -1,0 +1,37 @@
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { Look, LookNode } from './cluster.ts'
+import type { Finding } from './finding.ts'
+
+/** A cluster without Drydock has no reports to miss. */
+export const nodeReports = ({ nodes, installed }: Look): readonly Finding[] => (installed ? nodes.flatMap(finding) : [])
+
+const finding = (node: LookNode): readonly Finding[] => {
+  const [severity, what, advice] = rules.map((rule) => rule(node.runtime?.status ?? {})).find(Boolean) ?? []
+  return severity ? [{ severity, subject: `Node ${node.view.name}`, what: what ?? '', advice: advice ?? '' }] : []
+}
+
+type Rule = (status: NodeRuntimeStatus) => readonly [Finding['severity'], what: string, advice: string] | undefined
+
+/** The first that speaks counts. */
+const rules: readonly Rule[] = [
+  ({ observed }) =>
+    observed ? undefined : ['Warning', 'has not reported what it runs', 'see whether the agent’s pod runs there'],
+  ({ phase, message = '' }) =>
+    phase === 'Failed'
+      ? ['Blocking', `needs a person: ${message}`, 'repair it, then set drydock.dev/retry']
+      : undefined,
+  ({ observed }) => {
+    const { engineDriver, kubeletDriver } = observed?.cgroup ?? {}
+    if (engineDriver === undefined || kubeletDriver === undefined) {
+      const whose = engineDriver === undefined ? 'engine' : 'kubelet'
+      return ['Warning', `does not tell the cgroup driver of its ${whose}`, 'set cgroupDriver in the profile']
+    }
+    if (engineDriver === kubeletDriver) return undefined
+    const what = `has two cgroup drivers: engine ${engineDriver}, kubelet ${kubeletDriver}`
+    return ['Warning', what, 'set cgroupDriver in the profile: Drydock changes both as one pair']
+  },
+  ({ drifted }) =>
+    drifted
+      ? ['Warning', 'has files that are no longer what Drydock wrote', 'drydock status shows its sentence']
+      : undefined,
+]

@@ -1,0 +1,39 @@
+import { isOut } from '../../operator/rollout/availability.ts'
+import { list, maxUnavailable } from '../../operator/rollout/budget.ts'
+import type { NodeView } from '../../operator/rollout/types.ts'
+import type { Look } from './cluster.ts'
+import type { Finding } from './finding.ts'
+
+export const nodeService = (look: Look): readonly Finding[] => {
+  const out = look.nodes.map(({ view }) => view).filter((view) => isOut(view) && !view.cordon)
+  return [...look.profiles.flatMap(({ metadata }) => spent(look, metadata.name, out)), ...out.map(single)]
+}
+
+/** Nodes that are out for other reasons count: they may leave no place for the next. */
+const spent = ({ nodes, profiles }: Look, name: string, out: readonly NodeView[]): readonly Finding[] => {
+  const profile = profiles.find(({ metadata }) => metadata.name === name)
+  const members = nodes.filter((node) => node.profiles.includes(name)).map(({ view }) => view)
+  const limit = maxUnavailable(profile?.spec.rollout?.maxUnavailable, members.length)
+  const gone = members.filter((view) => out.includes(view)).map((view) => view.name)
+  if (gone.length < limit || gone.length === members.length) return []
+  return [
+    {
+      severity: 'Blocking',
+      subject: `RuntimeProfile ${name}`,
+      what: `may have ${limit} of its nodes out of service, and ${list(gone)} ${gone.length === 1 ? 'is' : 'are'} already`,
+      advice: 'bring them back, take them out of the nodeSelector, or raise rollout.maxUnavailable',
+    },
+  ]
+}
+
+const single = ({ name, deleting, ready }: NodeView): Finding => {
+  const [what, advice] = deleting
+    ? ['is being deleted', 'wait until it is gone']
+    : ready
+      ? [
+          'is cordoned by somebody',
+          `Drydock changes it and leaves it cordoned: kubectl uncordon ${name}, if that is not meant`,
+        ]
+      : ['is not Ready, and Drydock starts with no such node', `find out why: kubectl describe node ${name}`]
+  return { severity: 'Warning', subject: `Node ${name}`, what, advice }
+}

@@ -1,0 +1,159 @@
+/** The command line: what can be asked, and how. Each command's code is loaded when it is asked for. */
+import { writeFile } from 'node:fs/promises'
+import { Command, CommanderError, Option } from 'commander'
+import { version as apiVersion, group } from '../crds/protocol.ts'
+import { type Answer, answer, exitCodes, UsageError } from './answer.ts'
+import { connect } from './connect.ts'
+import { explain } from './failure.ts'
+import type { Paint } from './render/paint.ts'
+import { version } from './version.ts'
+
+export interface Terminal {
+  readonly input: NodeJS.ReadableStream
+  /** For standard output and standard error. Resolves when the text is out. */
+  readonly print: (text: string) => Promise<void>
+  readonly complain: (text: string) => Promise<void>
+  readonly paint: Paint
+  /** Characters in a line. */
+  readonly width: number
+}
+
+const exits = `
+Exit codes: ${exitCodes.good} all is well; ${exitCodes.bad} bad news (a file is wrong, a rollout is blocked); ${exitCodes.usage} wrong usage;
+${exitCodes.none} no answer (no kubeconfig, no API server, Drydock not installed, no such object)
+`
+
+/** Carries out one command line, without the program's name. Resolves with the exit code. */
+export const run = async (argv: readonly string[], terminal: Terminal): Promise<number> => {
+  const program = describe(terminal, async ({ text, notes, code }, file) => {
+    if (notes) await terminal.complain(notes)
+    if (file === undefined) await terminal.print(text)
+    else await writeFile(file, text)
+    ended = code
+  })
+  let ended: number = exitCodes.good
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return ended
+  } catch (error) {
+    // Commander has printed what it has to say: help, or what is wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.usage
+    await terminal.complain(`drydock: ${explain(error)}\n`)
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.none
+  }
+}
+
+type Deliver = (answer: Answer, file?: string) => Promise<void>
+
+const describe = (terminal: Terminal, deliver: Deliver): Command => {
+  const program = new Command('drydock')
+    .description('Looks at the container runtime of the nodes of a cluster, as Drydock keeps it. It changes nothing.')
+    .option('--kubeconfig <path>', 'kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.print(text),
+      writeErr: (text) => void terminal.complain(text),
+    })
+    .addHelpText('after', exits)
+  const client = () => connect(program.opts<{ kubeconfig?: string }>().kubeconfig)
+  const tools: Tools = { terminal, deliver, client }
+  for (const add of commands) add(program, tools)
+  return program
+}
+
+interface Tools {
+  readonly terminal: Terminal
+  readonly deliver: Deliver
+  readonly client: () => ReturnType<typeof connect>
+}
+
+const textOrJson = () => new Option('-o, --output <format>', 'format').choices(['text', 'json']).default('text')
+
+interface TextOrJson {
+  readonly output: 'text' | 'json'
+}
+
+const addStatus = (program: Command, { terminal, deliver, client }: Tools): void => {
+  program
+    .command('status')
+    .description('each profile with the sentence that says where it is, each node with its phase')
+    .addOption(textOrJson())
+    .action(async ({ output }: TextOrJson) => {
+      const { status } = await import('./commands/status.ts')
+      await deliver(await status(await client(), { output, paint: terminal.paint }))
+    })
+}
+
+const addPlan = (program: Command, { terminal, deliver, client }: Tools): void => {
+  program
+    .command('plan [node]')
+    .description('what the current order changes on each node, as a diff, and what it disrupts')
+    .addOption(textOrJson())
+    .action(async (node: string | undefined, { output }: TextOrJson) => {
+      const { plan } = await import('./commands/plan.ts')
+      await deliver(await plan(await client(), { node, output, paint: terminal.paint }))
+    })
+}
+
+interface ReportOptions {
+  readonly output: 'md' | 'json' | 'html'
+  readonly outputFile?: string
+  readonly list?: true
+}
+
+const addReport = (program: Command, { terminal, deliver, client }: Tools): void => {
+  program
+    .command('report [name]')
+    .description('a MigrationReport, by default the newest')
+    .addOption(new Option('-o, --output <format>', 'format').choices(['md', 'json', 'html']).default('md'))
+    .option('--output-file <file>', 'write it there; the html page needs nothing else beside it')
+    .option('--list', 'list all reports, newest first')
+    .action(async (name: string | undefined, { output, outputFile, list }: ReportOptions) => {
+      if (list && name !== undefined) throw new UsageError('--list lists all reports: leave the name out')
+      const { listReports, report } = await import('./commands/report.ts')
+      const connected = await client()
+      await deliver(await (list ? listReports(connected, terminal.paint) : report(connected, name, output)), outputFile)
+    })
+}
+
+interface PreflightOptions extends TextOrJson {
+  readonly profile?: string
+  readonly node?: string[]
+}
+
+const addPreflight = (program: Command, { terminal, deliver, client }: Tools): void => {
+  program
+    .command('preflight')
+    .description(
+      'what stands in the way of a rollout: disruption budgets, pods that no drain moves, engine sockets in use',
+    )
+    .option('--profile <name>', 'only the nodes that this profile selects, with its drain settings')
+    .addOption(new Option('--node <name...>', 'only these nodes').conflicts('profile'))
+    .addOption(textOrJson())
+    .action(async ({ profile, node, output }: PreflightOptions) => {
+      const { preflight } = await import('./commands/preflight.ts')
+      const { paint, width } = terminal
+      await deliver(await preflight(await client(), { profile, nodes: node, output, paint, width }))
+    })
+}
+
+const addCheck = (program: Command, { terminal, deliver }: Tools): void => {
+  program
+    .command('check <file...>')
+    .description(
+      'judges RuntimeProfiles in YAML or JSON files (- is standard input) as the API server would, without one',
+    )
+    .action(async (files: string[]) => {
+      const { checkFiles } = await import('./commands/check.ts')
+      await deliver(await checkFiles(files, terminal.input))
+    })
+}
+
+const addVersion = (program: Command, { deliver }: Tools): void => {
+  program
+    .command('version')
+    .description('the version of this program and of the API that it speaks')
+    .action(() => deliver(answer(`drydock ${version()}, API ${group}/${apiVersion}\n`)))
+}
+
+const commands = [addStatus, addPlan, addReport, addPreflight, addCheck, addVersion] as const

@@ -1,0 +1,38 @@
+/** What every form of a report says of a node, in the same words. Pure. */
+import type { MigrationReport } from '../../crds/types.gen.ts'
+import { humanMilliseconds } from './duration.ts'
+
+export type ReportNode = NonNullable<NonNullable<MigrationReport['status']>['nodes']>[number]
+export type RuntimeState = NonNullable<ReportNode['before']>
+export type HandlerProof = NonNullable<NonNullable<ReportNode['verification']>['handlers']>[number]
+
+/** From the start of the node's turn to its end. In milliseconds. */
+export const turnMilliseconds = ({ startTime, completionTime }: ReportNode): number | undefined =>
+  startTime === undefined || completionTime === undefined
+    ? undefined
+    : Math.max(0, Date.parse(completionTime) - Date.parse(startTime))
+
+/** Names and values of the figures that the node has. */
+export const figures = (node: ReportNode): readonly (readonly [name: string, value: string])[] => {
+  const found: [string, string | undefined][] = [
+    ['turn', humanMilliseconds(turnMilliseconds(node))],
+    ['drain', humanMilliseconds(node.drainMilliseconds)],
+    ['kubelet down', humanMilliseconds(node.kubeletDownMilliseconds)],
+    ['proof', humanMilliseconds(node.verification?.durationMilliseconds)],
+    ['pods evicted', node.podsEvicted?.toString()],
+    ['sandboxes removed', node.podsRemoved?.toString()],
+  ]
+  return found.flatMap(([name, value]) => (value ? [[name, value] as const] : []))
+}
+
+/** The lines of the state of a runtime, before or after. */
+export const stateRows: readonly (readonly [name: string, of: (state: RuntimeState) => string | undefined])[] = [
+  ['engine', ({ engine, engineVersion }) => [engine, engineVersion].filter(Boolean).join(' ')],
+  ['cgroup driver of the engine', ({ cgroupDriver }) => cgroupDriver],
+  ['cgroup driver of the kubelet', ({ kubeletCgroupDriver }) => kubeletCgroupDriver],
+  ['handlers', ({ handlers }) => handlers],
+  ['pause image', ({ sandboxImage }) => sandboxImage],
+]
+
+/** The engine’s steps that put the former state back are named after what they undo. */
+export const isUndo = (step: { readonly name: string }): boolean => step.name.startsWith('undo ')
