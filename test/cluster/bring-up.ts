@@ -21,6 +21,7 @@ import { type Settings, settingsFrom } from './settings.ts'
 import {
   type ClusterState,
   clusterFolder,
+  defaultName,
   machinesOf,
   netnsOf,
   readState,
@@ -46,7 +47,7 @@ export interface ClusterSpec {
  * Throws when a cluster of that name is there already; a failure on the way leaves what stands for a look, until `down`.
  */
 export async function bringUp(spec: ClusterSpec): Promise<Cluster> {
-  const { name = 'drydock', settings = settingsFrom(process.env), log = () => undefined } = spec
+  const { name = defaultName, settings = settingsFrom(process.env), log = () => undefined } = spec
   checkSpec(name, spec.nodes)
   const progress = new Progress(log)
   const folder = clusterFolder(settings, name)
@@ -197,7 +198,7 @@ async function startControlPlane(cluster: Cluster, machine: Machine, start: Star
     const kubeconfig = await proxyKubeconfig(machine)
     await startProxy(machine, kubeconfig)
     await progress.step('waiting until nodes may join', () =>
-      waitFor('the signed cluster-info', () => unsigned(cluster), { timeout: 60_000 }),
+      waitFor('the signed cluster-info', () => unsigned(cluster), { timeout: 180_000 }),
     )
     return kubeconfig
   })
@@ -234,7 +235,7 @@ async function prepare(machine: Machine, index: number, { state, parts, progress
   await progress.step(`${name}: booting`, () => boot(machine))
   if (nodeKinds[kind].engine === 'none') return
   await explained(machine, async () => {
-    await waitFor(`containerd on ${name}`, async () => engineMissing(machine), { timeout: 60_000 })
+    await waitFor(`containerd on ${name}`, async () => engineMissing(machine), { timeout: 180_000 })
     for (const archive of parts.images.everyNode) await loadImage(machine, archive)
   })
 }

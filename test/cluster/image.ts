@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, readdir, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kubernetes } from './binaries.ts'
 import { type Cache, digest, fileDigest } from './cache.ts'
@@ -125,8 +125,5 @@ async function archive(cache: Cache, { name, names, command, contents, fill }: I
 
 async function tar(folder: string, file: string, names: readonly string[]): Promise<void> {
   const same = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mtime=@0', '--format=posix']
-  const unfinished = `${file}.part`
-  await must(['tar', ...same, '--create', '--file', unfinished, '--directory', folder, ...names])
-  await rename(unfinished, file)
-  await stat(file)
+  await must(['tar', ...same, '--create', '--file', file, '--directory', folder, ...names])
 }

@@ -22,7 +22,7 @@ export async function initialize(machine: Machine, version: string, cgroupDriver
   await writeInto(machine, '/etc/kubernetes/audit/policy.yaml', stringify(auditPolicy))
   await mkdir(join(machine.root, 'var/log/kubernetes'), { recursive: true })
   const skipped = '--skip-phases=addon/coredns,addon/kube-proxy'
-  await kubeadm(machine, ['init', '--config', initFile, skipped, '--skip-token-print'], 180_000)
+  await kubeadm(machine, ['init', '--config', initFile, skipped, '--skip-token-print'], 300_000)
 }
 
 /** The field of kube-public/cluster-info without which `kubeadm join` waits ten seconds before it asks again. */
@@ -31,7 +31,7 @@ export const discoverySignature = `jws-kubeconfig-${tokenId}`
 /** Makes the machine a worker: `kubeadm join`. */
 export async function joinCluster(machine: Machine, index: number): Promise<void> {
   await writeInto(machine, joinFile, joinConfig(machine.spec.name, index))
-  await kubeadm(machine, ['join', '--config', joinFile], 180_000)
+  await kubeadm(machine, ['join', '--config', joinFile], 300_000)
 }
 
 /** The kubeconfig that every node's kube-proxy uses. */
@@ -39,7 +39,7 @@ export async function proxyKubeconfig(controlPlane: Machine): Promise<string> {
   return kubeadm(
     controlPlane,
     ['kubeconfig', 'user', '--client-name', 'system:kube-proxy', '--config', initFile],
-    60_000,
+    120_000,
   )
 }
 

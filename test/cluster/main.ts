@@ -7,12 +7,12 @@ import { PrerequisiteError } from './prerequisites.ts'
 import type { Log } from './progress.ts'
 import { attach, type Cluster, inForeground } from './running-cluster.ts'
 import { type Settings, settingsFrom } from './settings.ts'
-import { clusterNames } from './state.ts'
+import { clusterNames, defaultName } from './state.ts'
 import { takeDown } from './take-down.ts'
 
 const usage = `A real Kubernetes cluster on this computer: nodes are machines of systemd-nspawn, the network is their own.
 
-npm run cluster -- COMMAND [--name CLUSTER]        (CLUSTER is drydock unless named)
+npm run cluster -- COMMAND [--name CLUSTER]        (CLUSTER is ${defaultName} unless named)
 
   up [--nodes N] [--node NAME=KIND]... [--cgroup-driver cgroupfs|systemd] [--control-plane KIND]
                        build what is missing and bring the cluster up: one control-plane node and N workers (2),
@@ -88,6 +88,7 @@ async function up({ settings, name, args, log }: Call): Promise<number> {
     options: {
       nodes: { type: 'string' },
       node: { type: 'string', multiple: true },
+      // The release that workers are of unless named: one base to build instead of two.
       'control-plane': { type: 'string', default: 'debian12' },
       'cgroup-driver': { type: 'string', default: 'cgroupfs' },
     },
@@ -177,7 +178,7 @@ function takeName(command: string, args: readonly string[]): { name: string; res
   const wrapped = command === 'kubectl' || command === 'helm'
   const end = wrapped ? 1 : args.includes('--') ? args.indexOf('--') : args.length
   const at = args.findIndex((word, index) => index < end && (word === '--name' || word.startsWith('--name=')))
-  if (at < 0) return { name: 'drydock', rest: [...args] }
+  if (at < 0) return { name: defaultName, rest: [...args] }
   const joined = args[at]!.startsWith('--name=')
   const name = joined ? args[at]!.slice('--name='.length) : args[at + 1]
   if (!name) throw new UsageError('--name CLUSTER')

@@ -47,7 +47,7 @@ export async function boot(machine: Machine): Promise<void> {
     env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '0' },
   })
   try {
-    await waitFor(`node ${machine.spec.name}`, () => bootState(machine), { timeout: 90_000 })
+    await waitFor(`node ${machine.spec.name}`, () => bootState(machine), { timeout: 180_000 })
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${await consoleTail(machine)}`, { cause: error })
   }
@@ -156,7 +156,7 @@ export async function loadImage(machine: Machine, archive: string): Promise<void
   const file = openSync(archive, 'r')
   try {
     const argv = ['ctr', '--namespace=k8s.io', 'images', 'import', '-']
-    succeeded(argv, await enter(machine, argv, { input: file, timeout: 120_000 }))
+    succeeded(argv, await enter(machine, argv, { input: file, timeout: 300_000 }))
   } finally {
     closeSync(file)
   }

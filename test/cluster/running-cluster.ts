@@ -9,7 +9,7 @@ import { type Output, type RunOptions, run } from './process.ts'
 import { type Log, waitFor } from './progress.ts'
 import { push, registryName } from './registry.ts'
 import { type Settings, settingsFrom } from './settings.ts'
-import { type ClusterState, clusterFolder, machinesOf, netnsOf, readState } from './state.ts'
+import { type ClusterState, clusterFolder, defaultName, machinesOf, netnsOf, readState } from './state.ts'
 import { takeDown } from './take-down.ts'
 
 /** A cluster that stands. All of its methods work from any process of this computer. */
@@ -97,7 +97,7 @@ export class Cluster {
     return (await initOf(this.#machine(node))) !== undefined
   }
 
-  /** Joins a node that was brought up without an engine and has got one since. */
+  /** Joins a node that was brought up without an engine and has got one since, with the sandbox image loaded. */
   async join(node: string): Promise<void> {
     const machine = this.#machine(node)
     await joinCluster(machine, this.#machines.indexOf(machine))
@@ -105,7 +105,7 @@ export class Cluster {
   }
 
   /** Resolves when the nodes (all with an engine unless named) report Ready from the boot that they are in. */
-  async waitReady(nodes?: readonly string[], timeout = 120_000): Promise<void> {
+  async waitReady(nodes?: readonly string[], timeout = 240_000): Promise<void> {
     const waited = nodes ?? this.nodes.filter(({ kind }) => nodeKinds[kind].engine !== 'none').map(({ name }) => name)
     await waitFor('readiness', () => this.#notReady(waited), { timeout, every: 500 })
   }
@@ -182,7 +182,7 @@ interface NodeObject {
 }
 
 /** The cluster of that name. Throws when there is none, or when its `up` has not come to an end. */
-export async function attach(name = 'drydock', settings: Settings = settingsFrom(process.env)): Promise<Cluster> {
+export async function attach(name = defaultName, settings: Settings = settingsFrom(process.env)): Promise<Cluster> {
   const state = await readState(clusterFolder(settings, name))
   if (!state) throw new Error(`there is no cluster ${name}: bring it up with npm run cluster -- up --name ${name}`)
   return new Cluster(settings, state)

@@ -20,6 +20,9 @@ export interface ClusterState {
   ready: boolean
 }
 
+/** The cluster that is meant when none is named. */
+export const defaultName = 'drydock'
+
 /** The folder of a cluster's files: its state, its network's handle, its nodes' roots. */
 export function clusterFolder(settings: Settings, name: string): string {
   return join(settings.cache, 'clusters', name)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { attach, bringUp, type Cluster, type ClusterSpec, settingsFrom, succeeded } from '../cluster/cluster.ts'
@@ -170,7 +170,8 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
   })
 
   t.test('installs packages from its own repository', async (t) => {
-    const install = 'apt-get update -q && apt-get install -q -y --no-install-recommends crun containerd'
+    const packages = 'runc crun containerd containernetworking-plugins'
+    const install = `apt-get update -q && apt-get install -q -y --no-install-recommends ${packages}`
     const { code, stderr } = await cluster.exec('empty', ['sh', '-c', install], { timeout: 120_000 })
     t.equal(code, 0, stderr)
     t.match((await cluster.exec('empty', ['crun', '--version'])).stdout, /^crun version 1\./)
@@ -222,13 +223,24 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
     await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s')
   })
 
+  t.test('joins a node that has got an engine since', async (t) => {
+    const config = 'etc/containerd/config.toml'
+    const [pause] = (await readdir(settings.cache)).filter((entry) => /^image-pause-[0-9a-f]+$/.test(entry))
+    await copyFile(join(cluster.rootOf('hand'), config), join(cluster.rootOf('empty'), config))
+    await cluster.exec('empty', ['systemctl', 'restart', 'containerd'])
+    await cluster.load([join(settings.cache, pause ?? '', 'image.tar')], ['empty'])
+    await cluster.join('empty')
+    await cluster.waitReady(['empty'])
+    t.match(await kubectl('get', 'nodes', '-o', 'name'), /node\/empty/)
+  })
+
   t.test('is not touched by another whose up is killed half way', async (t) => {
     for (const [where, reached] of halfWays) {
-      const { child, ended } = cli('up', '--name', 'half-way', '--nodes', '1')
-      await until(reached, child)
+      const up = cli('up', '--name', 'half-way', '--nodes', '1')
+      await until(reached, up)
       const namespaces = await namespacesOfCluster('drydock-half-way-')
-      child.kill('SIGKILL')
-      await ended
+      up.child.kill('SIGKILL')
+      await up.ended
       t.match(await cli('down', '--name', 'half-way').ended, { code: 0 }, `killed ${where}`)
       t.same(await tracesOf('half-way', namespaces), nothing, `nothing is left of an up that was killed ${where}`)
     }
@@ -254,9 +266,9 @@ function present(path: string): boolean {
   }
 }
 
-async function until(reached: () => boolean, child: ChildProcess): Promise<void> {
+async function until(reached: () => boolean, { child, ended }: Run): Promise<void> {
   while (!reached()) {
-    if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode} before it was to be killed`)
+    if (child.exitCode !== null) throw new Error(`up ended before it was to be killed:\n${(await ended).text}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
