@@ -51,6 +51,8 @@ function podSpec(): k8s.PodSpec {
     // A node that is cordoned, tainted or without a network is exactly where the agent is needed.
     tolerations: [{ operator: 'Exists' }],
     terminationGracePeriodSeconds: 5,
+    // For the installer: systemctl refuses a systemd that it cannot see, and nobody can enter an outer PID namespace.
+    hostPid: true,
     initContainers: [installer],
     containers: [courier],
     volumes: [
