@@ -1,4 +1,5 @@
 /** OCI archives: an image layout in a tar, which containerd, CRI-O's tools, skopeo and every Docker can read. */
+import { courierID } from '../crds/protocol.ts'
 import type { Architecture } from './architecture.ts'
 import { type Entry, type Layer, sha256, tarOf } from './layer.ts'
 
@@ -16,8 +17,6 @@ export interface Image {
 }
 
 const mediaType = (kind: string): string => `application/vnd.oci.image.${kind}`
-/** Uid and gid of the user that the images run as unless a manifest says otherwise. */
-export const nonroot = 65532
 
 export async function archiveOf(image: Image): Promise<Buffer> {
   const config = json(configOf(image))
@@ -58,7 +57,7 @@ function configOf(image: Image): object {
     architecture: image.architecture,
     os: 'linux',
     config: {
-      User: `${nonroot}:${nonroot}`,
+      User: `${courierID}:${courierID}`,
       Env: ['PATH=/usr/local/bin:/usr/sbin', 'NODE_ENV=production'],
       Entrypoint: image.entrypoint,
       Cmd: image.command,

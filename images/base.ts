@@ -1,9 +1,9 @@
 /** What both images stand on: Node, the loader and the libraries that it needs, and nothing else. */
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { courierID } from '../crds/protocol.ts'
 import type { Cache } from '../test/cluster/cache.ts'
 import { type Architecture, names } from './architecture.ts'
-import { nonroot } from './archive.ts'
 import { downloadPackages, filesOf } from './debian.ts'
 import { type Entry, type Layer, layerOf } from './layer.ts'
 import { nodeBinary, pinOf } from './node-binary.ts'
@@ -23,8 +23,8 @@ const libraries: Readonly<Record<string, readonly string[]>> = {
   'libgcc-s1': ['libgcc_s.so.1'],
 }
 
-const passwd = `root:x:0:0:root:/:/sbin/nologin\nnonroot:x:${nonroot}:${nonroot}:nonroot:/:/sbin/nologin\n`
-const group = `root:x:0:\nnonroot:x:${nonroot}:\n`
+const passwd = `root:x:0:0:root:/:/sbin/nologin\nnonroot:x:${courierID}:${courierID}:nonroot:/:/sbin/nologin\n`
+const group = `root:x:0:\nnonroot:x:${courierID}:\n`
 
 /** Built once and kept until its folder in the cache is removed: that is how newer Debian packages come in. */
 export async function baseFor(architecture: Architecture, cache: Cache, root: string): Promise<Base> {

@@ -24,7 +24,10 @@ const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=96', '--v8-p
 /** Whatever a node may call its engines and its kubelet; those that are not there are ignored. */
 const nodeUnits = 'containerd.service crio.service docker.service cri-docker.service kubelet.service'
 
-/** The socket brings the boot unit into each boot: in sockets.target it is part of every one, and needs nothing itself. */
+/**
+ * The socket brings the boot unit into each boot: in sockets.target it is part of every one, and needs nothing itself.
+ * Not `SocketGroup=`: systemd refuses a number that is no group of the host (status=216/GROUP).
+ */
 const socket = `[Unit]
 Description=Drydock node engine, socket
 Wants=${bootUnit}
@@ -32,7 +35,7 @@ Wants=${bootUnit}
 [Socket]
 ListenStream=${engineSocket}
 SocketMode=0660
-SocketGroup=${courierID}
+ExecStartPost=chgrp ${courierID} ${engineSocket}
 DirectoryMode=0755
 RemoveOnStop=yes
 
