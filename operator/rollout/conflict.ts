@@ -9,7 +9,7 @@ import type { Intent, NodeView } from './types.ts'
  * |---|---|
  * | this profile alone | the target |
  * | this profile and others | nothing: the node stays as it is |
- * | another one alone | nothing, and it has no claim on the node any more: the other profile takes it over |
+ * | another one alone, and this profile gave the last order | nothing: it only stays until the other has given its own |
  * | several others, and this profile gave the last order | nothing, but it stays answerable for the node |
  * | none, and this profile gave the last order | what was there before Drydock |
  */
@@ -26,6 +26,8 @@ export function intentOf(
   const isSelected = selecting.includes(name)
   const others = selecting.filter((other) => other !== name).sort()
   if (isSelected) return others.length === 0 ? { kind: 'target' } : { kind: 'hold', others }
-  if (runtime?.spec?.profile !== name || others.length === 1) return undefined
+  if (runtime?.spec?.profile !== name) return undefined
+  const [other] = others
+  if (other !== undefined && others.length === 1) return { kind: 'handOver', to: other }
   return others.length === 0 ? { kind: 'original' } : { kind: 'hold', others }
 }

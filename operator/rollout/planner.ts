@@ -37,13 +37,13 @@ export function plan(state: RolloutState, now: Date): Plan {
   }))
   const stop = stopReason(profile, staged)
   const { started, waits } = startTurns(state, staged, stop)
-  const isFinal = isDeleting && members.length === 0
   const reporting = { profile: profile.metadata.name, revision, isDeleting, isStopped: stop?.reason === failureBudget }
   const decisions = [
-    ...finalizing(profile, isFinal),
+    ...finalizing(profile),
     ...reportDecisions({ ...reporting, reports, staged, started }),
     ...staged.flatMap((one) => ownDecision(one, state)),
     ...started.map((member) => firstStep(member, wish)),
+    ...releasing(profile, members),
   ]
   const summary = summaryOf({ profile, staged, stop, waits, started, isDeleting })
   return {
@@ -144,17 +144,22 @@ const isKnown = (member: Member): member is Known => member.runtime !== undefine
 
 const hasFinalizer = ({ metadata }: RuntimeProfile): boolean => metadata.finalizers?.includes(finalizer) ?? false
 
-/** The finalizer is there before the first order and leaves after the last node. */
-function finalizing(profile: RuntimeProfile, isFinal: boolean): Decision[] {
-  if (profile.metadata.deletionTimestamp === undefined) return hasFinalizer(profile) ? [] : [{ kind: 'AddFinalizer' }]
-  return isFinal && hasFinalizer(profile) ? [{ kind: 'RemoveFinalizer' }] : []
+/** The finalizer is there before the first order. */
+function finalizing(profile: RuntimeProfile): Decision[] {
+  return profile.metadata.deletionTimestamp !== undefined || hasFinalizer(profile) ? [] : [{ kind: 'AddFinalizer' }]
+}
+
+/** It leaves after everything else: with it goes the profile, and with the profile the next plan. */
+function releasing(profile: RuntimeProfile, members: readonly Member[]): Decision[] {
+  const isLast = profile.metadata.deletionTimestamp !== undefined && members.length === 0
+  return isLast && hasFinalizer(profile) ? [{ kind: 'RemoveFinalizer' }] : []
 }
 
 function countsOf(staged: readonly Staged[]): Counts {
   const count = (...stages: readonly Stage['at'][]): number =>
     staged.filter(({ stage }) => stages.includes(stage.at)).length
   return {
-    selected: staged.filter(({ member }) => member.intent.kind !== 'original').length,
+    selected: staged.filter(({ member }) => member.intent.kind === 'target' || member.intent.kind === 'hold').length,
     ready: count('done'),
     updating: count('underWay', 'returning'),
     waiting: count('waiting', 'ordering', 'releasing', 'preparing', 'startable', 'held', 'drifted'),

@@ -102,12 +102,14 @@ const unrecordable = (report: ReportView, member: Member): boolean =>
   report.nodes.length < listedNodes && unrecorded(report, member) !== undefined
 
 /** In the middle of what the report is about. */
-function isBusy({ runtime }: Member, { at }: Stage): boolean {
+function isBusy({ runtime, intent }: Member, { at }: Stage): boolean {
+  if (intent.kind === 'handOver') return false
   return at === 'underWay' || at === 'returning' || (runtime !== undefined && isOpen(runtime))
 }
 
 /** Has still to go where the report's revision leads. */
-function isPending(stage: Stage, { runtime }: Member, { revision }: ReportView): boolean {
+function isPending(stage: Stage, { runtime, intent }: Member, { revision }: ReportView): boolean {
+  if (intent.kind === 'handOver') return false
   if (stage.at === 'ordering') return stage.decision.kind === 'Order' && stage.decision.order.revision === revision
   return pendingStages.includes(stage.at) && runtime?.spec?.revision === revision
 }

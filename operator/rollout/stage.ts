@@ -1,5 +1,6 @@
 /** Where one node is: the protocol between operator and node as a chain of questions. */
 import { annotations, originalRevision } from '../../crds/protocol.ts'
+import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { answerOf, isOpen, isQuiet } from './answer.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
 import { hasLabels, provenHandlers } from './handlers.ts'
@@ -15,6 +16,7 @@ export const gateLookMilliseconds = 5_000
 /** The first question that has an answer decides. Their order is the protocol: nothing is begun before the former is ended. */
 const questions: readonly Question[] = [
   isForeign, // another node of the same name had this NodeRuntime
+  isHandedOver, // another profile does all that is left to do
   isMoving, // a change under way finishes its own revision first
   mustReturn, // an ended change gives its node back before anything else begins
   isHeld, // several profiles select the node
@@ -42,6 +44,12 @@ function isForeign({ node, runtime }: Known): Stage | undefined {
   if (uid === undefined || uid === node.uid) return undefined
   const message = `${node.name} is a new node; the NodeRuntime of the former one must be collected first`
   return { at: 'waiting', why: { reason: 'ForeignNodeRuntime', message } }
+}
+
+function isHandedOver({ node, intent }: Known): Stage | undefined {
+  if (intent.kind !== 'handOver') return undefined
+  const message = `${node.name} is handed over to RuntimeProfile ${intent.to}`
+  return { at: 'waiting', why: { reason: 'HandOver', message } }
 }
 
 function isMoving(member: Known, wish: Wish): Stage | undefined {
@@ -109,18 +117,13 @@ function mustRelease(member: Known): Stage | undefined {
 
 function needsOrder(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime } = member
-  const { revision: former, attempt = 0, permit } = runtime.spec ?? {}
+  const { revision: former, permit } = runtime.spec ?? {}
   const wanted = wantedOf(member, wish)
-  const order = (attempt: number): Stage => {
-    const decision: Decision = {
-      kind: 'Order',
-      node: node.name,
-      order: { ...wanted, attempt, report: wish.reportOf(wanted.revision) },
-    }
-    return { at: 'ordering', decision }
+  const isNew = former !== wanted.revision || permit === 'Observe' || permit === 'Remove'
+  if (isNew || isRetry(member, wish)) {
+    const order = { ...wanted, attempt: nextAttempt(runtime, wanted.revision), report: wish.reportOf(wanted.revision) }
+    return { at: 'ordering', decision: { kind: 'Order', node: node.name, order } }
   }
-  if (former !== wanted.revision || permit === 'Observe' || permit === 'Remove') return order(1)
-  if (isRetry(member, wish)) return order(attempt + 1)
   if (runtime.spec?.profile === wish.profile.metadata.name) return undefined
   return { at: 'ordering', decision: { kind: 'Adopt', node: node.name } }
 }
@@ -153,6 +156,12 @@ function wantedOf({ intent }: Known, { revision, target }: Wish): Pick<Order, 'r
   return intent.kind === 'original' ? { revision: originalRevision, target: undefined } : { revision, target }
 }
 
+/** Never one that the agent has spoken of already: its old answer would pass for the answer to the new order. */
+function nextAttempt({ spec, status }: NodeRuntime, revision: string): number {
+  const known = [spec, status].map((half) => (half?.revision === revision ? (half.attempt ?? 0) : 0))
+  return 1 + Math.max(...known)
+}
+
 function isRetry({ runtime }: Known, { profile }: Wish): boolean {
   const asked = profile.metadata.annotations?.[annotations.retry]
   const outcome = outcomeOf(runtime)
@@ -165,9 +174,12 @@ function isOther(member: Known, wish: Wish): boolean {
   return member.runtime.spec?.revision !== wantedOf(member, wish).revision
 }
 
-/** Drydock committed nothing on the node, left nothing open, and has not begun to restore it. */
-function isUntouched({ runtime, intent }: Known): boolean {
-  if (intent.kind !== 'original') return false
+/**
+ * Drydock committed nothing on the node, left nothing open, and has not begun to restore it. A node that still bears
+ * our cordon and has not answered may have failed under an order before this one: it is no such node.
+ */
+function isUntouched({ node, runtime, intent }: Known): boolean {
+  if (intent.kind !== 'original' || node.cordon) return false
   const hasCommitted = runtime.metadata.annotations?.[annotations.committed] !== undefined
   return !hasCommitted && answerOf(runtime)?.phase !== 'Failed' && runtime.spec?.revision !== originalRevision
 }

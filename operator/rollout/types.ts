@@ -72,6 +72,8 @@ export type Intent =
   | { readonly kind: 'target' }
   /** Run what was there before Drydock. */
   | { readonly kind: 'original' }
+  /** Nothing any more: another profile takes the node over, and has not done so yet. */
+  | { readonly kind: 'handOver'; readonly to: string }
   /** Stay as it is: several profiles select the node. */
   | { readonly kind: 'hold'; readonly others: readonly string[] }
 

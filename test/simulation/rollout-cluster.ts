@@ -91,7 +91,6 @@ export class SimulatedCluster {
 
   apply(name: string, wanted: RuntimeProfileSpec): void {
     const former = this.profiles.get(name)
-    if (former?.metadata.deletionTimestamp) return
     const generation = (former?.metadata.generation ?? 0) + 1
     const metadata = { uid: `uid-${name}-${this.#version++}`, ...former?.metadata, name, generation }
     this.profiles.set(name, { apiVersion: 'drydock.dev/v1alpha1', kind: 'RuntimeProfile', metadata, spec: wanted })
