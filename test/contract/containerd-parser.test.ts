@@ -266,6 +266,8 @@ for (const engine of engines) {
         reason: 'RuntimeNotInstalled',
         message: /handler "runc": \/nowhere\/runc does not exist/,
       })
+      const gone = { path, before: Buffer.from('version = 2\n'), after: undefined, original: undefined }
+      t.equal(await validate(host, found, [gone], undefined), undefined, 'without a file it has its defaults')
       t.same(await readdir(join(path, '..')), [])
       t.same(await readFile(path).catch(() => 'absent'), 'absent', 'nothing live was touched')
     })

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
-import { withStaged } from '../staged.ts'
+import { stagedPath, withStaged } from '../staged.ts'
 import { type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { dump, find, ociRuntime, programOf } from './detect.ts'
 import { layoutOf, runcType } from './paths.ts'
@@ -17,8 +17,9 @@ export async function validate(
   const { path } = found.configFiles[0]
   const edit = edits.find((each) => each.path === path)
   const check = (file: string) => checkFile(host, found, { file, target })
-  // Without the file containerd runs on its built-in defaults: nothing to stage, and the dump of a missing path shows them.
-  return edit?.after ? withStaged(host, edit, check) : check(path)
+  if (edit?.after) return withStaged(host, edit, check)
+  // A file that goes: nothing is at the staged path, and containerd then shows its built-in defaults.
+  return check(edit ? stagedPath(path) : path)
 }
 
 async function checkFile(
