@@ -122,6 +122,18 @@ t.test('the program and the file come from the unit, not from PATH', async (t) =
   )
 })
 
+t.test('containerd without a file runs on its defaults', async (t) => {
+  const { [main]: _, ...files } = debian.files
+  const host = hostOf({
+    ...debian,
+    files,
+    programs: { ...debian.programs, '/usr/bin/containerd config default': text.replace('pause:3.9', 'pause:3.6') },
+  })
+  const { observed, refusal } = await observe(host)
+  t.match(observed, { sandboxImage: 'registry.k8s.io/pause:3.6', handlers: [{ name: 'runc', default: true }] })
+  t.equal(refusal, undefined)
+})
+
 t.test('cgroup v2', async (t) => {
   const host = hostOf(with_({ files: { '/proc/self/mounts': 'cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n' } }))
   t.match((await observe(host)).observed.cgroup, { version: 'v2' })

@@ -25,7 +25,7 @@ export async function detect(host: Host): Promise<Found | undefined> {
   const version = versionOf((await host.run([binary, '--version'], { timeoutMs: programTimeoutMs })).stdout)
   const configFiles = [main, ...(await importsOf(host, main))] as const
   const engine = { name: 'containerd', binary, configPath, ...(version ? { version } : {}) }
-  const dumped = await dump(host, binary, configPath)
+  const dumped = await dump(host, binary, main.bytes && configPath)
   if ('reason' in dumped) {
     return { observed: { engine }, configFiles, ociRuntimes: [], searchPath, refusal: dumped }
   }
@@ -41,21 +41,23 @@ export async function detect(host: Host): Promise<Found | undefined> {
   }
 }
 
-/** The effective configuration, imports and defaults in it, as the engine's own parser sees it. */
+/**
+ * The effective configuration, imports and defaults in it, as the engine's own parser sees it. Without a path: what it is
+ * without a file, because 1.x fails to dump a file that is not there, although it starts without one.
+ */
 export async function dump(
   host: Host,
   binary: string,
-  path: string,
+  path: string | undefined,
 ): Promise<{ tree: Tree; version: number; path: string } | Refusal> {
-  const { code, stdout, stderr } = await host.run([binary, '--config', path, 'config', 'dump'], {
-    timeoutMs: programTimeoutMs,
-  })
+  const command = path === undefined ? ['config', 'default'] : ['--config', path, 'config', 'dump']
+  const { code, stdout, stderr } = await host.run([binary, ...command], { timeoutMs: programTimeoutMs })
   if (code !== 0) {
-    const message = `containerd does not accept its configuration ${path}: ${stderr.trim().slice(-1000)}`
+    const message = `containerd does not accept its configuration ${path ?? ''}: ${stderr.trim().slice(-1000)}`
     return { reason: 'ConfigInvalid', message }
   }
   const tree = parseTree(stdout)
-  return { tree, version: Number(tree['version'] ?? 2), path }
+  return { tree, version: Number(tree['version'] ?? 2), path: path ?? defaultConfig }
 }
 
 /** "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3" → "1.6.20~ds1" */

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
-import { stagedPath, withStaged } from '../staged.ts'
+import { withStaged } from '../staged.ts'
 import { type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { dump, find, ociRuntime, programOf } from './detect.ts'
 import { layoutOf, runcType } from './paths.ts'
@@ -14,18 +14,17 @@ export async function validate(
   edits: readonly FileEdit[],
   target: Target | undefined,
 ): Promise<Refusal | undefined> {
-  const { path } = found.configFiles[0]
-  const edit = edits.find((each) => each.path === path)
-  const check = (file: string) => checkFile(host, found, { file, target })
+  const main = found.configFiles[0]
+  const edit = edits.find(({ path }) => path === main.path)
+  const check = (file: string | undefined) => checkFile(host, found, { file, target })
   if (edit?.after) return withStaged(host, edit, check)
-  // A file that goes: nothing is at the staged path, and containerd then shows its built-in defaults.
-  return check(edit ? stagedPath(path) : path)
+  return check(edit || main.bytes === undefined ? undefined : main.path)
 }
 
 async function checkFile(
   host: Host,
   found: Found,
-  { file, target }: { file: string; target: Target | undefined },
+  { file, target }: { file: string | undefined; target: Target | undefined },
 ): Promise<Refusal | undefined> {
   const dumped = await dump(host, found.observed.engine?.binary ?? 'containerd', file)
   if ('reason' in dumped) return dumped
