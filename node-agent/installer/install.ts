@@ -36,7 +36,6 @@ export interface Installation {
 
 export const versionsFolder = '/opt/drydock'
 const unitFolder = '/etc/systemd/system'
-const engineService = 'drydock-engine.service'
 
 /** Throws when a change is under way for too long, or when the host does not take the engine; nothing is half replaced then. */
 export async function install(installation: Installation): Promise<void> {
@@ -53,12 +52,11 @@ export async function install(installation: Installation): Promise<void> {
       units: changedUnits.map(({ name }) => name),
     })
     await journalClosed({ ...installation, timeoutMs: installation.waitMs })
+    await stop(units, systemctl)
     await place(changedFiles, join(versions, version))
     for (const { name, text } of changedUnits) {
       await replaceFile(nodeDisk, join(folder, name), Buffer.from(text))
     }
-    // An idle engine of before would go on with the old program; the next request starts the new one.
-    if ((await systemctl.standing(engineService)).active !== 'inactive') await systemctl.stop(engineService)
   }
   await settle(units, systemctl)
   const removed = await removeOthers(versions, version)
@@ -68,6 +66,17 @@ export async function install(installation: Installation): Promise<void> {
 async function differingUnits(units: readonly Unit[], folder: string): Promise<readonly Unit[]> {
   const found = await Promise.all(units.map(({ name }) => nodeDisk.read(join(folder, name))))
   return units.filter(({ text }, index) => found[index]?.toString() !== text)
+}
+
+/**
+ * The listening ones first, so that nothing starts the rest again. What runs keeps the program and the settings that it
+ * was started with; stopped before the files change, it is started anew even when a crash comes between.
+ */
+async function stop(units: readonly Unit[], systemctl: Systemctl): Promise<void> {
+  for (const { name } of units.toSorted((a, b) => Number(b.enabled) - Number(a.enabled))) {
+    const { active } = await systemctl.standing(name)
+    if (active !== 'inactive' && active !== 'failed') await systemctl.stop(name)
+  }
 }
 
 /** Makes systemd agree with the files: what a crash between writing and telling it left undone is done here too. */
