@@ -45,8 +45,8 @@ export function criRuntime(clock: Clock): Runtime {
     },
     removePods: (endpoint, limit) =>
       withClient(endpoint, async (client) => {
-        const callDeadlineMs = Math.min(removalMs, remainingMs(limit))
-        const options = { concurrency: 8, graceSeconds: 1, callDeadlineMs } as const
+        const deadlineMs = Math.min(removalMs, remainingMs(limit))
+        const options = { concurrency: 8, graceSeconds: 1, deadlineMs, clock } as const
         const { failed, removed } = await removeAllSandboxes(client, options)
         const [first] = failed
         if (first) throw new Error(`${failed.length} pods could not be removed, ${first.pod} first: ${first.message}`)
@@ -55,7 +55,7 @@ export function criRuntime(clock: Clock): Runtime {
     prove: (endpoint, wanted, limit) =>
       withClient(endpoint, async (client) => {
         const { cgroupVersion } = wanted
-        await cleanUpProofs({ client, logDirectory, paths, cgroupVersion }, Math.min(removalMs, remainingMs(limit)))
+        await cleanUpProofs({ client, clock, logDirectory, paths, cgroupVersion }, Math.min(removalMs, remainingMs(limit)))
         const { verification } = await prove({
           ...wanted,
           client,

@@ -93,6 +93,8 @@ ExecStart=/bin/sh -c 'for h in /sys/fs/cgroup/*; do mount -o remount,bind,rw "$h
 ExecStart=/bin/mount -o remount,bind,rw /proc/sys
 ExecStart=/bin/sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
 ExecStart=/bin/mount --make-rshared /
+# systemd found the hierarchies read-only when it started, and would put no unit into them.
+ExecStart=/bin/systemctl --no-block daemon-reexec
 
 [Install]
 WantedBy=sysinit.target
