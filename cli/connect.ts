@@ -12,7 +12,14 @@ const retry = { attempts: 2, baseMs: 200, capMs: 500 }
 export const connect = async (kubeconfig: string | undefined): Promise<KubeClient> => {
   const { kubeconfigTransport } = await import('../kube/kubeconfig.ts')
   const userAgent = `drydock/${version()}`
-  return new KubeClient(kubeconfigTransport(kubeconfig), { requestTimeoutMs, retry, userAgent })
+  try {
+    return new KubeClient(kubeconfigTransport(kubeconfig), { requestTimeoutMs, retry, userAgent })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw error
+    // The parser's message goes on with an excerpt, which may show a secret.
+    throw new Error(`the kubeconfig cannot be used: ${message.split('\n')[0]}`, { cause: error })
+  }
 }
 
 export type Lister = Pick<KubeClient, 'list'>

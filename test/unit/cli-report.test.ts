@@ -1,7 +1,13 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { humanMilliseconds } from '../../cli/render/duration.ts'
+import { ticks } from '../../cli/render/html/chart.ts'
+import { escapeText } from '../../cli/render/html/markup.ts'
+import { reportHtml } from '../../cli/render/html/report.ts'
+import { laneSpans } from '../../cli/render/html/spans.ts'
 import { reportMarkdown } from '../../cli/render/report-markdown.ts'
 import { table } from '../../cli/render/table.ts'
+import type { MigrationReport } from '../../crds/types.gen.ts'
 
 t.test('durations read as people write them', async (t) => {
   const cases = [
@@ -9,6 +15,9 @@ t.test('durations read as people write them', async (t) => {
     [850, '850 ms'],
     [2700, '2.7 s'],
     [250_000, '4m10s'],
+    [999.7, '1.0 s'],
+    [59_960, '1m00s'],
+    [3_725_000, '1h02m'],
   ] as const
   for (const [given, wanted] of cases) t.equal(humanMilliseconds(given), wanted)
 })
@@ -70,4 +79,167 @@ t.test('a report names each node with before, after, figures, proof and diff', a
     'after: unknown',
   ])
     t.match(text, part)
+})
+
+const start = Date.parse('2026-11-21T09:00:00Z')
+const at = (milliseconds: number) => new Date(start + milliseconds).toISOString()
+
+const full: MigrationReport = {
+  apiVersion: 'drydock.dev/v1alpha1',
+  kind: 'MigrationReport',
+  metadata: { name: 'workers-1' },
+  spec: { profile: 'workers', revision: 'abc' },
+  status: {
+    phase: 'Failed',
+    startTime: at(0),
+    completionTime: at(60_000),
+    message: '1 node failed.',
+    failed: 1,
+    nodes: [
+      {
+        name: 'worker-1',
+        result: 'RolledBack',
+        action: 'DrainRestart',
+        startTime: at(1000),
+        completionTime: at(31_000),
+        drainMilliseconds: 10_000,
+        kubeletDownMilliseconds: 5000,
+        before: { engine: 'containerd', cgroupDriver: 'cgroupfs' },
+        after: { engine: 'containerd', cgroupDriver: 'systemd' },
+        steps: [
+          { name: 'stop-kubelet', startTime: at(12_000), durationMilliseconds: 500 },
+          { name: 'prove', startTime: at(12_500), durationMilliseconds: 1500 },
+          { name: 'undo stop-kubelet', startTime: at(14_000), durationMilliseconds: 1000 },
+        ],
+        changes: [{ path: '/etc/x.toml', diff: '@@ -1 +1 @@\n-a = 1\n+a = 2\n' }],
+        verification: {
+          passed: false,
+          message: 'crun failed',
+          time: at(12_500),
+          durationMilliseconds: 1500,
+          handlers: [
+            {
+              name: 'runc',
+              passed: true,
+              durationMilliseconds: 700,
+              memoryLimitBytes: 67_108_864,
+              calls: [
+                { name: 'RunPodSandbox', milliseconds: 120 },
+                { name: 'ExecSync', milliseconds: 5 },
+                { name: 'ExecSync', milliseconds: 6 },
+              ],
+            },
+            { name: 'crun', passed: false, message: 'exec format error', durationMilliseconds: 9 },
+          ],
+        },
+      },
+    ],
+  },
+}
+
+t.test(
+  'the page shows states, steps, proof with each call, diff and a timeline, and nothing from elsewhere',
+  async (t) => {
+    const page = reportHtml(full)
+    for (const part of [
+      '<td>cgroupfs</td><td class="changed">systemd</td>',
+      '<th>RunPodSandbox</th><td class="number">120 ms</td><td class="number"></td>',
+      '<th>ExecSync</th><td class="number">11 ms</td>',
+      '64 MiB',
+      '<span class="bad">exec format error</span>',
+      '<span class="removed">-a = 1</span><span class="added">+a = 2</span>',
+      'class="rollback"',
+      'class="drain"',
+      'class="down"',
+      'kubelet down: 5.0 s',
+    ])
+      t.ok(page.includes(part), part)
+    t.notMatch(page, /<script|<link|<img|url\(|@import|src=|href=|http:|https:/)
+  },
+)
+
+t.test('a report that only began, and one without times, make a page too', async (t) => {
+  const { status: _, ...begun } = full
+  t.match(reportHtml(begun), 'Running')
+  const [node] = full.status?.nodes ?? []
+  const { name, result } = node ?? { name: '', result: 'Failed' as const }
+  const bare = reportHtml({
+    ...full,
+    status: { nodes: [{ name, result, steps: [{ name: 'x', startTime: 'never', durationMilliseconds: 1 }] }] },
+  })
+  t.match(bare, 'worker-1')
+  t.notMatch(bare, /NaN|Infinity|undefined|<svg/)
+})
+
+/** Every string of an object replaced by another, times apart. */
+const withStrings = (value: unknown, text: string): unknown => {
+  if (typeof value === 'string') return /^\d{4}-\d\d-\d\dT/.test(value) ? value : text
+  if (Array.isArray(value)) return value.map((part) => withStrings(part, text))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withStrings(part, text)]))
+}
+
+/** What a browser would see: tags with the names of their attributes, in order. */
+const tags = (page: string): string[] =>
+  (page.match(/<[a-z!/][^>]*>/gi) ?? []).map((tag) => tag.replace(/"[^"]*"/g, '""'))
+
+t.test('whatever the strings of a report are, they add no tag and leave no attribute', async (t) => {
+  const hostile = [
+    '<script>alert(1)</script>',
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    '</style><svg onload=alert(1)>',
+    '</title><iframe srcdoc="x">',
+    '&lt;b&gt; &amp;',
+    ']]><!--',
+    'a\u0000b\u001b[31m\u202e',
+  ]
+  for (const text of hostile) {
+    const page = reportHtml(withStrings(full, text) as MigrationReport)
+    const harmless = reportHtml(withStrings(full, 'x') as MigrationReport)
+    t.strictSame(tags(page), tags(harmless), text)
+    t.notOk(page.includes(text), 'it is nowhere as it is')
+  }
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
+      const escaped = escapeText(text)
+      return !/[<>"']/.test(escaped) && !/&(?!(amp|lt|gt|quot|#39);)/.test(escaped)
+    }),
+  )
+})
+
+t.test('bars of a lane: what overlaps in time is painted in the order of meaning', async (t) => {
+  const [node] = full.status?.nodes ?? []
+  const spans = node ? laneSpans(node) : []
+  t.strictSame(
+    spans.map(({ kind, from, to }) => [kind, from - start, to - start]),
+    [
+      ['turn', 1000, 31_000],
+      ['drain', 1000, 11_000],
+      ['change', 12_000, 14_000],
+      ['rollback', 14_000, 15_000],
+      ['proof', 12_500, 14_000],
+      ['down', 12_000, 17_000],
+    ],
+  )
+})
+
+t.test('ticks are round and few at every scale', async (t) => {
+  const cases: readonly [milliseconds: number, step: number][] = [
+    [7, 1],
+    [900, 200],
+    [3900, 500],
+    [95_000, 15_000],
+    [3_600_000, 600_000],
+    [30 * 86_400_000, 7 * 86_400_000],
+  ]
+  for (const [duration, step] of cases) t.equal(ticks(duration)[1], step, `${duration} ms`)
+  fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 42 }), (duration) => ticks(duration).length <= 9))
+})
+
+t.test('a diff cannot close the fence that Markdown puts around it', async (t) => {
+  const report = structuredClone(full)
+  const [node] = report.status?.nodes ?? []
+  if (node) node.changes = [{ path: '/x.md', diff: '@@ -1 +1 @@\n-a\n+````\n' }]
+  t.match(reportMarkdown(report), '`````diff\n@@ -1 +1 @@\n-a\n+````\n`````')
 })

@@ -12,7 +12,7 @@ export const style = `:root{color-scheme:light dark;${light}}
 @media (prefers-color-scheme:dark){:root{${dark}}}
 @media print{:root{color-scheme:light;${light}}
 body{padding:0!important;font-size:11px!important;-webkit-print-color-adjust:exact;print-color-adjust:exact}
-section,figure,table,.facts{break-inside:avoid}h2,h3{break-after:avoid}section.node{break-inside:auto}pre{white-space:pre-wrap!important}}
+section,figure,table,pre,.facts{break-inside:avoid}h2,h3{break-after:avoid}section.node{break-inside:auto}pre{white-space:pre-wrap!important}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1040px;padding:28px 24px 60px;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.7em;margin:0 0 4px;overflow-wrap:anywhere}

@@ -1,0 +1,146 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parseDocument } from 'yaml'
+import { check } from '../../cli/check/check.ts'
+import { locate } from '../../cli/check/locate.ts'
+import { createValidator } from '../../crds/validate.ts'
+
+const validate = createValidator()
+const judge = (text: string) => check({ name: 'f.yaml', text }, validate)
+
+const profile = (rest: string) => `apiVersion: drydock.dev/v1alpha1
+kind: RuntimeProfile
+metadata:
+  name: workers
+spec:
+  nodeSelector:
+    matchLabels: {pool: workers}
+${rest}`
+
+t.test('a problem names file, line, field and what to write', async (t) => {
+  const cases: readonly [name: string, text: string, problems: readonly RegExp[]][] = [
+    ['nothing is wrong', profile('  engine: {name: containerd}\n'), []],
+    [
+      'a value that is not supported, in the line of its key',
+      profile('  engine:\n    name: cri-o\n'),
+      [/^f\.yaml:9: spec\.engine\.name: cri-o is not supported/],
+    ],
+    [
+      'an item of a list',
+      profile('  engine: {name: containerd}\n  handlers:\n    - name: runc\n    - name: crun\n      binary: crun\n'),
+      [/^f\.yaml:12: spec\.handlers\[1\]\.binary: /],
+    ],
+    [
+      'an unknown field, where it stands',
+      profile('  engine: {name: containerd}\n  rollouts:\n    paused: true\n'),
+      [/^f\.yaml:9: spec\.rollouts: unknown field/],
+    ],
+    [
+      'a missing field, at its nearest parent',
+      profile('  drift: Report\n'),
+      [/^f\.yaml:5: spec\.engine: Required value/],
+    ],
+    [
+      'a second item of the same name',
+      profile('  engine: {name: containerd}\n  handlers:\n    - {name: runc}\n    - {name: runc}\n'),
+      [/^f\.yaml:11: spec\.handlers\[1\]: Duplicate value/],
+    ],
+    [
+      'a key that is there twice',
+      profile('  engine: {name: containerd}\n  engine: {}\n'),
+      [/^f\.yaml:9: not valid YAML: /],
+    ],
+    [
+      'half a document',
+      '{"kind": "RuntimeProfile",\n "spec": [',
+      [/^f\.yaml:2: not valid YAML: /, /:2: not valid YAML/],
+    ],
+    [
+      'another version of the API',
+      profile('  engine: {name: containerd}\n').replace('v1alpha1', 'v7'),
+      [/^f\.yaml:1: apiVersion: Unsupported value: write one of drydock\.dev\/v1alpha1/],
+    ],
+    [
+      'JSON',
+      '{\n\t"apiVersion": "drydock.dev/v1alpha1",\n\t"kind": "RuntimeProfile",\n\t"metadata": {"name": "x"},\n\t"spec": {\n\t\t"nodeSelector": {},\n\t\t"engine": {"name": "podman"}\n\t}\n}',
+      [/^f\.yaml:7: spec\.engine\.name: Unsupported value/],
+    ],
+  ]
+  for (const [name, text, wanted] of cases) {
+    const { problems } = judge(text)
+    t.equal(problems.length, wanted.length, `${name}: ${problems.join('; ')}`)
+    for (const [index, pattern] of wanted.entries()) t.match(problems[index], pattern, name)
+  }
+})
+
+t.test('documents: others are skipped with a word, empty ones without, Lists are opened', async (t) => {
+  const good = profile('  engine: {name: containerd}\n')
+  const bad = profile('  engine: {name: cri-o}\n')
+  const many = judge(`---\n---\nkind: Service\nmetadata: {name: shop}\n---\n${good}---\n${bad}---\njust text\n`)
+  t.equal(many.profiles, 2)
+  t.equal(many.problems.length, 1)
+  t.match(many.problems[0], /^f\.yaml:22: spec\.engine\.name/)
+  t.strictSame(many.skipped, [
+    'f.yaml:3: skipped: Service shop is no RuntimeProfile',
+    'f.yaml:24: skipped: a document without fields is no RuntimeProfile',
+  ])
+  const listed = judge(`kind: List\nitems:\n- ${bad.trimEnd().replaceAll('\n', '\n  ')}\n- {kind: Pod}\n`)
+  t.equal(listed.profiles, 1)
+  t.match(listed.problems[0], /^f\.yaml:10: spec\.engine\.name/)
+  t.equal(listed.skipped.length, 1)
+  t.strictSame(judge(''), { problems: [], skipped: [], profiles: 0 })
+})
+
+t.test('a path is found although names have dots and brackets, and as far as it goes', async (t) => {
+  const text = 'a:\n  x.y/z: 1\n  x:\n    y/z: 2\n    q: 3\nlist:\n- k: 1\n- k: 2\nanchor: &one {deep: 1}\n'
+  const root = parseDocument(text).contents
+  const line = (path: string) => text.slice(0, locate(root, path)).split('\n').length
+  const cases = [
+    ['a.x.y/z', 2],
+    ['a[x.y/z]', 2],
+    ['a.x.q', 5],
+    ['a.x.missing', 3],
+    ['list[1].k', 8],
+    ['list[7].k', 6],
+    ['nothing', 1],
+    ['', 1],
+    ['anchor.deep', 9],
+  ] as const
+  for (const [path, wanted] of cases) t.equal(line(path), wanted, path)
+})
+
+t.test('the program: exit codes, streams and lines', async (t) => {
+  const folder = t.testdir({ 'good.yaml': profile('  engine: {name: containerd}\n'), 'none.yaml': 'kind: Pod\n' })
+  writeFileSync(join(folder, 'bad.yaml'), profile('  engine: {name: cri-o}\n'))
+  const drydock = (argv: readonly string[], input = '') =>
+    spawnSync(process.execPath, [join(import.meta.dirname, '../../cli/main.ts'), ...argv], {
+      cwd: folder,
+      input,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: folder },
+    })
+  const cases: readonly [argv: string[], code: number, stdout: RegExp, stderr: RegExp, input?: string][] = [
+    [['check', 'good.yaml'], 0, /^$/, /^1 RuntimeProfile is valid\n$/],
+    [['check', 'good.yaml', 'bad.yaml'], 1, /^bad\.yaml:8: spec\.engine\.name: .*\n$/, /1 problem found/],
+    [['check', '-'], 1, /^-:8: spec\.engine\.name: /, /1 problem found/, profile('  engine: {name: cri-o}\n')],
+    [['check', 'none.yaml'], 1, /^$/, /there is no RuntimeProfile in none\.yaml/],
+    [['check', 'nowhere.yaml'], 2, /^$/, /cannot read nowhere\.yaml \(ENOENT\)/],
+    [['check'], 2, /^$/, /missing required argument/],
+    [['frobnicate'], 2, /^$/, /unknown command/],
+    [['report', '-o', 'pdf'], 2, /^$/, /Allowed choices are md, json, html/],
+    [['report', 'x', '--list'], 2, /^$/, /leave the name out/],
+    [['preflight', '--node', 'a', '--profile', 'b'], 2, /^$/, /cannot be used with/],
+    [['--help'], 0, /Exit codes: 0 .*\n3 no answer/, /^$/],
+    [['version'], 0, /^drydock \S+, API drydock\.dev\/v1alpha1\n$/, /^$/],
+    [['--kubeconfig', 'nowhere', 'status'], 3, /^$/, /^drydock: there is no nowhere: name a file that exists\n$/],
+    [['--kubeconfig', 'none.yaml', 'status'], 3, /^$/, /^drydock: the kubeconfig cannot be used: /],
+  ]
+  for (const [argv, code, stdout, stderr, input] of cases) {
+    const ended = drydock(argv, input)
+    t.equal(ended.status, code, `drydock ${argv.join(' ')}: ${ended.stderr}`)
+    t.match(ended.stdout, stdout)
+    t.match(ended.stderr, stderr)
+  }
+})
