@@ -49,14 +49,17 @@ function otherRuntime({ node, runtime }: Member): Reason | undefined {
   const version = answer?.verification?.engineVersion ?? answer?.observed?.engine?.version
   const name = answer?.observed?.engine?.name
   if (!version || !name) return undefined
-  const wanted = `${name}://${version.replace(/^v/, '')}`
-  const found = node.runtimeVersion?.replace('://v', '://')
-  if (found === wanted) return undefined
+  const wanted = `${name}://${version}`
+  const found = node.runtimeVersion
+  if (found && plain(found) === plain(wanted)) return undefined
   return {
     reason: 'RuntimeVersionDiffers',
     message: `${node.name} was proven with ${wanted}, but its Node reports ${found ?? 'no runtime version'}`,
   }
 }
+
+/** The kubelet passes a version on as it reads it: without a leading v, and without what is no semantic version (~ds1). */
+const plain = (runtime: string): string => runtime.replace('://v', '://').replace(/~.*$/, '')
 
 function missingHandlers({ node, runtime }: Member): Reason | undefined {
   if (!node.runtimeHandlers?.length) return undefined
