@@ -1,0 +1,374 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { systemClock } from '../../kube/clock.ts'
+import { DaemonSets, Events, type KubeObject, Nodes, Pods, RuntimeClasses } from '../../kube/resource.ts'
+import { daemonSetOf } from '../../operator/controllers/agent/daemonset.ts'
+import { fieldManager, MigrationReports, NodeRuntimes, RuntimeProfiles } from '../../operator/resources.ts'
+import { uninstall } from '../../operator/uninstall.ts'
+import { installCrds } from './crds.ts'
+import { cordonedByUs, Rig, ScriptedAgents, type Write } from './operator-rig.ts'
+import { startApiServer } from './server.ts'
+
+const server = await startApiServer()
+await installCrds(server)
+const rig = new Rig(server)
+t.teardown(async () => {
+  rig.close()
+  await server.stop()
+})
+
+const namespace = 'shop'
+await rig.client.create<KubeObject>(
+  { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
+  { metadata: { name: namespace } },
+)
+await rig.client
+  .create<KubeObject>(
+    { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
+    { metadata: { name: 'default', namespace } },
+  )
+  .catch(() => {})
+
+/** Leaves the cluster without nodes, profiles and reports for the next test. */
+const sweep = async (): Promise<void> => {
+  for (const { metadata } of (await rig.client.list(RuntimeProfiles)).items) {
+    await rig.client.patch(
+      RuntimeProfiles,
+      { name: metadata.name ?? '' },
+      { metadata: { finalizers: null } },
+      { kind: 'merge' },
+    )
+    await rig.client.delete(RuntimeProfiles, { name: metadata.name ?? '' })
+  }
+  for (const type of [MigrationReports, NodeRuntimes, Nodes]) {
+    for (const { metadata } of (await rig.client.list(type)).items)
+      await rig.client.delete(type, { name: metadata.name ?? '' })
+  }
+  for (const { metadata } of (await rig.client.list(Pods, { namespace })).items) {
+    await rig.client.delete(Pods, { namespace, name: metadata.name ?? '' })
+  }
+}
+
+/** Watches the one thing that must never happen. */
+const watchBudget = (limit: number) => {
+  let worst = 0
+  const stop = new AbortController()
+  const running = (async () => {
+    while (!stop.signal.aborted) {
+      worst = Math.max(worst, cordonedByUs(await rig.nodes()).length)
+      await systemClock.sleep(20, stop.signal)
+    }
+  })()
+  return async (test: { ok(value: unknown, message: string): void }): Promise<void> => {
+    stop.abort()
+    await running
+    test.ok(worst <= limit, `at most ${limit} node was out of service at once (seen ${worst})`)
+    test.ok(worst > 0, 'and some node was')
+  }
+}
+
+const summarise = (writes: readonly Write[]): Record<string, number> => {
+  const counts: Record<string, number> = {}
+  for (const { method, path } of writes) {
+    const kind =
+      /\/(events|nodes|noderuntimes|migrationreports|runtimeprofiles|runtimeclasses|eviction|pods)(\/|$)/.exec(
+        path.replace(/.*\/eviction$/, '/eviction'),
+      )?.[1] ?? path
+    counts[`${method} ${kind}`] = (counts[`${method} ${kind}`] ?? 0) + 1
+  }
+  return counts
+}
+
+t.test('five nodes, one at a time, with evictions; then nothing more is written', async (t) => {
+  for (let index = 1; index <= 5; index++) {
+    await rig.addNode(`worker-${index}`)
+    await rig.addPod(namespace, `cart-${index}`, `worker-${index}`, { labels: { app: 'cart' } })
+    await rig.addPod(namespace, `agent-${index}`, `worker-${index}`, { owner: 'DaemonSet' })
+  }
+  await rig.addBudget(namespace, 'cart', { app: 'cart' }, 5)
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.until('NodeRuntimes', async () => ((await rig.runtimes()).length === 5 ? undefined : 'not all'))
+  const before = operator.wire.writes.length
+  const checkBudget = watchBudget(1)
+  const began = Date.now()
+  await rig.apply('workers', {
+    handlers: [
+      { name: 'runc', default: true },
+      { name: 'crun', runtimeClass: {} },
+    ],
+  })
+  await rig.untilReady('workers')
+  const seconds = (Date.now() - began) / 1000
+  await checkBudget(t)
+  await systemClock.sleep(2_500)
+  const writes = operator.wire.writes.slice(before).filter(({ path }) => !path.endsWith('/eviction'))
+  t.comment(
+    `${seconds.toFixed(1)} s, ${writes.length} writes of the operator, ${agents.writes.length} of the agents: ${JSON.stringify(summarise(operator.wire.writes.slice(before)))}`,
+  )
+  t.ok(writes.length / 5 <= 12, `${writes.length / 5} writes a node`)
+  t.ok(seconds < 5 * 3, `${(seconds / 5).toFixed(2)} s a node, of which the agent takes 1.05 s`)
+  t.same(agents.errors, [])
+
+  const nodes = await rig.nodes()
+  for (const node of nodes) {
+    t.notOk(node.spec?.unschedulable)
+    t.equal(node.metadata.labels?.['handler.drydock.dev/crun'], 'true')
+  }
+  const pods = (await rig.client.list(Pods, { namespace })).items.map(({ metadata }) => metadata.name)
+  t.same(pods, ['agent-1', 'agent-2', 'agent-3', 'agent-4', 'agent-5'], 'only the pods of the DaemonSet stay')
+  const [report] = await rig.reports()
+  t.match(report, { spec: { profile: 'workers' }, status: { phase: 'Succeeded', changed: 5, failed: 0 } })
+  t.match(
+    report?.status?.nodes?.find(({ name }) => name === 'worker-1'),
+    {
+      name: 'worker-1',
+      result: 'Changed',
+      podsEvicted: 1,
+      before: { engine: 'containerd', cgroupDriver: 'cgroupfs' },
+      changes: [{ path: '/etc/containerd/config.toml' }],
+    },
+  )
+  const profile = await rig.profile('workers')
+  t.match(profile?.status, { nodes: { selected: 5, ready: 5, updating: 0, failed: 0 }, report: report?.metadata.name })
+  const runtimeClass = await rig.client.get<KubeObject & { scheduling?: object }>(RuntimeClasses, { name: 'crun' })
+  t.match(runtimeClass?.scheduling, { nodeSelector: { 'handler.drydock.dev/crun': 'true' } })
+  const events = (await rig.client.list<KubeObject & { reason?: string }>(Events, { namespace: 'default' })).items
+  t.equal(events.filter(({ reason }) => reason === 'RuntimeChanged').length, 5)
+
+  const settled = operator.wire.writes.length
+  await rig.setNodeStatus('worker-1')
+  await systemClock.sleep(2_500)
+  t.equal(operator.wire.writes.length, settled, 'a converged fleet is written nothing, whatever its heartbeats')
+  await operator.stop()
+  const again = rig.startOperator()
+  await systemClock.sleep(1_500)
+  t.same(again.wire.writes, [], 'nor by the next leader')
+  await again.stop()
+  await agents.stop()
+})
+
+t.test('deleting the profile restores the nodes and lets it go', async (t) => {
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  const checkBudget = watchBudget(1)
+  await rig.client.delete(RuntimeProfiles, { name: 'workers' })
+  await rig.until('the end of the profile', async () => (await rig.profile('workers'))?.status?.message)
+  await checkBudget(t)
+  for (const { spec, metadata } of await rig.runtimes()) {
+    t.match(spec, { permit: 'Observe', revision: undefined, profile: undefined }, metadata.name)
+    t.notOk(metadata.annotations?.['drydock.dev/committed-revision'])
+  }
+  for (const { metadata, spec } of await rig.nodes()) {
+    t.notOk(spec?.unschedulable)
+    t.notOk(metadata.labels?.['handler.drydock.dev/crun'])
+  }
+  await rig.until('RuntimeClass', async () =>
+    (await rig.client.get(RuntimeClasses, { name: 'crun' })) ? 'still there' : undefined,
+  )
+  t.match((await rig.reports()).find(({ spec }) => spec.revision === 'original')?.status, {
+    phase: 'Succeeded',
+    changed: 5,
+  })
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('a PDB that allows nothing: the sentence names it, and the drain goes on when it opens', async (t) => {
+  await rig.addNode('worker-1')
+  await rig.addPod(namespace, 'cart-1', 'worker-1', { labels: { app: 'cart' } })
+  await rig.allow(namespace, 'cart', 0)
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }] })
+  await rig.until('the sentence', async () => {
+    const message = (await rig.profile('p'))?.status?.message
+    return message?.startsWith('PDB shop/cart allows 0 disruptions') ? undefined : (message ?? 'no message')
+  })
+  t.match((await rig.profile('p'))?.status?.message, /worker-1 drains since \d\d:\d\d:\d\d UTC, gives up at/)
+  const writes = operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length
+  await systemClock.sleep(3_000)
+  t.equal(
+    operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length,
+    writes,
+    'waiting writes nothing',
+  )
+  await rig.allow(namespace, 'cart', 1)
+  await rig.untilReady('p')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('pods that would lose something block the drain, and the node is given back', async (t) => {
+  await rig.addNode('worker-1')
+  await rig.addPod(namespace, 'data', 'worker-1', { emptyDir: true })
+  await rig.addPod(namespace, 'free', 'worker-1')
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }], rollout: { drain: { timeout: '3s' } } })
+  await rig.until('the failure', async () => {
+    const { conditions, message } = (await rig.profile('p'))?.status ?? {}
+    return conditions?.find(({ type }) => type === 'Stalled')?.status === 'True' ? undefined : (message ?? 'no message')
+  })
+  t.match((await rig.profile('p'))?.status?.message, /Pod shop\/data has data in the emptyDir volume data/)
+  t.notOk((await rig.nodes())[0]?.spec?.unschedulable)
+  t.equal((await rig.client.list(Pods, { namespace })).items.length, 2, 'no pod was evicted')
+  t.match((await rig.reports())[0]?.status, {
+    phase: 'Failed',
+    failed: 1,
+    nodes: [{ result: 'Skipped', reason: 'DrainTimeout' }],
+  })
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('two profiles in conflict: the node is untouched and both say so', async (t) => {
+  await rig.addNode('worker-1')
+  const agents = new ScriptedAgents(rig)
+  await rig.apply('one', { handlers: [{ name: 'runc' }] })
+  await rig.apply('two', { handlers: [{ name: 'crun' }] })
+  const operator = rig.startOperator()
+  for (const name of ['one', 'two']) {
+    await rig.until(name, async () => {
+      const { message } = (await rig.profile(name))?.status ?? {}
+      return message?.includes('is also selected by RuntimeProfile') ? undefined : (message ?? 'no message')
+    })
+  }
+  t.equal((await rig.runtimes())[0]?.spec?.permit, 'Observe')
+  await rig.client.delete(RuntimeProfiles, { name: 'two' })
+  await rig.untilReady('one')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test(
+  'the operator is killed after each of its writes, and the rollout ends all the same',
+  { timeout: 100_000 },
+  async (t) => {
+    for (const name of ['worker-1', 'worker-2']) {
+      await rig.addNode(name)
+      await rig.addPod(namespace, `cart-${name}`, name)
+    }
+    const switched: string[] = []
+    const agents = new ScriptedAgents(rig, {
+      onAnswer: async ({ metadata }, phase) => {
+        if (phase === 'Switching') switched.push(metadata.name)
+      },
+    })
+    const checkBudget = watchBudget(1)
+    await rig.apply('p', { handlers: [{ name: 'runc' }] })
+    let lives = 0
+    for (; lives < 60; lives++) {
+      const operator = rig.startOperator({ cutAfter: 1 })
+      const quiet = new AbortController()
+      await Promise.race([operator.ended, untilConverged(quiet.signal)])
+      quiet.abort()
+      if (operator.wire.writes.length === 0) {
+        await operator.stop()
+        break
+      }
+      await operator.ended
+    }
+    t.ok(lives > 10, `${lives} operators died, one after each write`)
+    await checkBudget(t)
+    t.same(switched.sort(), ['worker-1', 'worker-2'], 'each node was switched once')
+    const profile = await rig.profile('p')
+    t.equal(
+      profile?.status?.conditions?.find(({ type }) => type === 'Ready')?.status,
+      'True',
+      profile?.status?.message ?? '',
+    )
+    t.match(
+      (await rig.reports()).map(({ status }) => status),
+      [{ phase: 'Succeeded', changed: 2 }],
+    )
+    await agents.stop()
+    await sweep()
+  },
+)
+
+const untilConverged = async (signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    const profile = await rig.profile('p')
+    const ready = profile?.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True'
+    const ended = (await rig.reports()).every(({ status }) => status?.completionTime !== undefined)
+    if (ready && ended) {
+      await systemClock.sleep(1_000, signal)
+      return
+    }
+    await systemClock.sleep(100, signal)
+  }
+}
+
+t.test('the agent’s DaemonSet is applied once, and uninstall leaves nothing', async (t) => {
+  await rig.addNode('worker-1')
+  await rig.addNode('worker-2')
+  const manifest: unknown = JSON.parse(readFileSync('charts/agent-daemonset.gen.json', 'utf8'))
+  const settings = { namespace, image: 'registry/agent:1', pullPolicy: 'IfNotPresent', pullSecrets: ['pull'] } as const
+  const agent = daemonSetOf(manifest, settings)
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator({ agent })
+  await rig.apply('p', {
+    handlers: [{ name: 'runc', runtimeClass: { name: 'mine' } }],
+    nodeSelector: { matchLabels: { 'kubernetes.io/hostname': 'worker-1' } },
+  })
+  await rig.untilReady('p')
+  const found = await rig.client.get<KubeObject & { spec?: { template?: object } }>(DaemonSets, {
+    namespace,
+    name: 'drydock-agent',
+  })
+  t.match(found?.spec?.template, {
+    spec: { containers: [{ image: 'registry/agent:1' }], imagePullSecrets: [{ name: 'pull' }] },
+  })
+  t.notMatch(JSON.stringify(found?.spec), 'SET-BY-THE-OPERATOR')
+  t.equal(operator.wire.writes.filter(({ path }) => path.includes('daemonsets')).length, 1)
+  const tools = {
+    client: rig.client,
+    clock: systemClock,
+    namespace,
+    identity: 'uninstall',
+    timeoutSeconds: 20,
+    signal: new AbortController().signal,
+  }
+  const lines: string[] = []
+  const say = (line: string): void => void lines.push(line)
+  await t.rejects(uninstall({ ...tools, say }), /RuntimeProfile p still exists: delete it first/)
+  await rig.client.delete(RuntimeProfiles, { name: 'p' })
+  await rig.until('the end of the profile', async () => (await rig.profile('p'))?.status?.message)
+  await operator.stop()
+  await rig.setNodeStatus('worker-2', { ready: false })
+  await uninstall({ ...tools, say })
+  t.match(lines.join('\n'), /worker-2 is not Ready: skipped/)
+  t.match(lines.join('\n'), /worker-1: Drydock is off/)
+  t.same(await rig.runtimes(), [])
+  t.equal(await rig.client.get(DaemonSets, { namespace, name: 'drydock-agent' }), undefined)
+  t.equal(await rig.client.get(RuntimeClasses, { name: 'mine' }), undefined)
+  t.same(
+    (await rig.nodes()).flatMap(({ metadata }) =>
+      Object.keys(metadata.labels ?? {}).filter((label) => label.includes('drydock')),
+    ),
+    [],
+  )
+  await agents.stop()
+  await sweep()
+})
+
+t.test('a RuntimeClass that somebody else created is left alone, and said so', async (t) => {
+  await rig.client.apply(RuntimeClasses, { metadata: { name: 'crun' }, handler: 'other' } as KubeObject, {
+    fieldManager: `not-${fieldManager}`,
+  })
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'crun', runtimeClass: {} }] })
+  await rig.until('the event', async () => {
+    const { items } = await rig.client.list<KubeObject & { reason?: string }>(Events, { namespace: 'default' })
+    return items.some(({ reason }) => reason === 'RuntimeClassForeign') ? undefined : 'none yet'
+  })
+  const kept = await rig.client.get<KubeObject & { handler?: string }>(RuntimeClasses, { name: 'crun' })
+  t.equal(kept?.handler, 'other')
+  await operator.stop()
+  await sweep()
+})
