@@ -40,16 +40,22 @@ const mayLeave = ({ status }: Pod, { spec, status: budget }: Budget): boolean =>
 
 const closedFinding = (budget: Budget, pods: readonly Pod[]): Finding => {
   const { currentHealthy = 0, desiredHealthy = 0, expectedPods = 0 } = budget.status ?? {}
-  const isForGood = desiredHealthy >= expectedPods
   const holds = pods.map((pod) => `${nameOf(pod)} on ${pod.spec?.nodeName}`).sort()
   return {
     severity: 'Blocking',
     subject: `PodDisruptionBudget ${nameOf(budget)}`,
     what: `allows 0 disruptions now (${currentHealthy} healthy, ${desiredHealthy} needed, ${expectedPods} expected) and holds ${list(holds)}`,
-    advice: isForGood
-      ? 'it never allows one: add a replica, or let the budget spare one'
-      : `make its pods healthy: kubectl get pods -n ${budget.metadata.namespace}`,
+    advice: adviceFor(budget),
   }
+}
+
+const adviceFor = ({ metadata, status = {} }: Budget): string => {
+  const { desiredHealthy = 0, expectedPods = 0 } = status
+  // The controller counts seconds after the pods came, and evictions are refused until then.
+  if (expectedPods === 0) return 'its pods are not counted yet: try again in a minute'
+  return desiredHealthy >= expectedPods
+    ? 'it never allows one: add a replica, or let the budget spare one'
+    : `make its pods healthy: kubectl get pods -n ${metadata.namespace}`
 }
 
 const ambiguous = (pod: Pod, budgets: readonly Budget[]): Finding => ({

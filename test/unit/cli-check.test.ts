@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { parseDocument } from 'yaml'
 import { check } from '../../cli/check/check.ts'
 import { locate } from '../../cli/check/locate.ts'
+import { run } from '../../cli/program.ts'
+import { plain } from '../../cli/render/paint.ts'
 import { createValidator } from '../../crds/validate.ts'
 
 const validate = createValidator()
@@ -112,20 +114,36 @@ t.test('a path is found although names have dots and brackets, and as far as it 
 })
 
 t.test('the program: exit codes, streams and lines', async (t) => {
-  const folder = t.testdir({ 'good.yaml': profile('  engine: {name: containerd}\n'), 'none.yaml': 'kind: Pod\n' })
-  writeFileSync(join(folder, 'bad.yaml'), profile('  engine: {name: cri-o}\n'))
-  const drydock = (argv: readonly string[], input = '') =>
-    spawnSync(process.execPath, [join(import.meta.dirname, '../../cli/main.ts'), ...argv], {
-      cwd: folder,
-      input,
-      encoding: 'utf8',
-      env: { PATH: process.env['PATH'], HOME: folder },
-    })
+  const folder = t.testdir({
+    'good.yaml': profile('  engine: {name: containerd}\n'),
+    'bad.yaml': profile('  engine: {name: cri-o}\n'),
+    'none.yaml': 'kind: Pod\n',
+  })
+  const file = (name: string) => join(folder, name)
+  const drydock = async (argv: readonly string[], input = '') => {
+    const said = { stdout: '', stderr: '' }
+    const into = (stream: keyof typeof said) => async (text: string) => {
+      said[stream] += text
+    }
+    const terminal = {
+      input: Readable.from([input]),
+      print: into('stdout'),
+      complain: into('stderr'),
+      paint: plain,
+      width: 80,
+    }
+    return { code: await run(argv, terminal), ...said }
+  }
   const cases: readonly [argv: string[], code: number, stdout: RegExp, stderr: RegExp, input?: string][] = [
-    [['check', 'good.yaml'], 0, /^$/, /^1 RuntimeProfile is valid\n$/],
-    [['check', 'good.yaml', 'bad.yaml'], 1, /^bad\.yaml:8: spec\.engine\.name: .*\n$/, /1 problem found/],
+    [['check', file('good.yaml')], 0, /^$/, /^1 RuntimeProfile is valid\n$/],
+    [
+      ['check', file('good.yaml'), file('bad.yaml')],
+      1,
+      /^\S+\/bad\.yaml:8: spec\.engine\.name: .*\n$/,
+      /1 problem found/,
+    ],
     [['check', '-'], 1, /^-:8: spec\.engine\.name: /, /1 problem found/, profile('  engine: {name: cri-o}\n')],
-    [['check', 'none.yaml'], 1, /^$/, /there is no RuntimeProfile in none\.yaml/],
+    [['check', file('none.yaml')], 1, /^$/, /there is no RuntimeProfile in \S+\/none\.yaml/],
     [['check', 'nowhere.yaml'], 2, /^$/, /cannot read nowhere\.yaml \(ENOENT\)/],
     [['check'], 2, /^$/, /missing required argument/],
     [['frobnicate'], 2, /^$/, /unknown command/],
@@ -135,12 +153,24 @@ t.test('the program: exit codes, streams and lines', async (t) => {
     [['--help'], 0, /Exit codes: 0 .*\n3 no answer/, /^$/],
     [['version'], 0, /^drydock \S+, API drydock\.dev\/v1alpha1\n$/, /^$/],
     [['--kubeconfig', 'nowhere', 'status'], 3, /^$/, /^drydock: there is no nowhere: name a file that exists\n$/],
-    [['--kubeconfig', 'none.yaml', 'status'], 3, /^$/, /^drydock: the kubeconfig cannot be used: /],
+    [['--kubeconfig', file('none.yaml'), 'status'], 3, /^$/, /^drydock: the kubeconfig cannot be used: /],
   ]
   for (const [argv, code, stdout, stderr, input] of cases) {
-    const ended = drydock(argv, input)
-    t.equal(ended.status, code, `drydock ${argv.join(' ')}: ${ended.stderr}`)
+    const ended = await drydock(argv, input)
+    t.equal(ended.code, code, `drydock ${argv.join(' ')}: ${ended.stderr}`)
     t.match(ended.stdout, stdout)
     t.match(ended.stderr, stderr)
   }
+})
+
+t.test('the process: standard input, both streams, exit code, and a reader that leaves early', async (t) => {
+  const main = join(import.meta.dirname, '../../cli/main.ts')
+  const ended = spawnSync(process.execPath, [main, 'check', '-'], { input: 'kind: Pod\n', encoding: 'utf8' })
+  t.match(ended, {
+    status: 1,
+    stdout: '',
+    stderr: /^-:1: skipped: Pod is no RuntimeProfile\nthere is no RuntimeProfile in -\n$/,
+  })
+  const closed = spawnSync('sh', ['-c', '"$0" "$1" --help | true', process.execPath, main], { encoding: 'utf8' })
+  t.equal(closed.stderr, '')
 })
