@@ -11,6 +11,7 @@ import { inClusterTransport } from '../../kube/in-cluster.ts'
 import { silentLog } from '../../kube/log.ts'
 import { Courier } from '../../node-agent/courier/courier.ts'
 import { engineClient } from '../../node-agent/courier/engine-client.ts'
+import { waitFor } from '../cluster/progress.ts'
 import { helm } from '../support/helm.ts'
 import { installCrds } from './crds.ts'
 import { startApiServer } from './server.ts'
@@ -125,6 +126,15 @@ t.test('should RBAC ever allow more, the policy still keeps the agent to its sta
   t.teardown(async () => {
     await server.request('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/too-much', { method: 'DELETE' })
   })
+  // The authorizer learns of a binding a moment after it is there.
+  await waitFor(
+    'the binding',
+    async () => {
+      const answer = await server.request('/api/v1/nodes', { token: agent })
+      return answer.status === 200 ? undefined : answer.body.message
+    },
+    { timeout: 20_000, every: 50 },
+  )
   const attempts: [string, Parameters<typeof server.request>[1]][] = [
     [nodeRuntime('node-a'), { method: 'PATCH', body: { spec: { permit: 'Remove' } } }],
     [nodeRuntime('node-a'), { method: 'DELETE' }],
