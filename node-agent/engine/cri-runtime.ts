@@ -55,7 +55,10 @@ export function criRuntime(clock: Clock): Runtime {
     prove: (endpoint, wanted, limit) =>
       withClient(endpoint, async (client) => {
         const { cgroupVersion } = wanted
-        await cleanUpProofs({ client, clock, logDirectory, paths, cgroupVersion }, Math.min(removalMs, remainingMs(limit)))
+        await cleanUpProofs(
+          { client, clock, logDirectory, paths, cgroupVersion },
+          Math.min(removalMs, remainingMs(limit)),
+        )
         const { verification } = await prove({
           ...wanted,
           client,

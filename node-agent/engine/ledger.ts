@@ -32,9 +32,8 @@ export class Ledger {
     await store.makeFolder()
     const memory = (await store.load()) ?? freshMemory(machineID)
     const work = replay(await store.records())
-    if (!work || work.id !== memory.closed) {
-      return new Ledger(store, clock, { memory, pending: false, ...(work && { work }) })
-    }
+    if (work && work.id !== memory.closed) return new Ledger(store, clock, { memory, pending: false, work })
+    // Also what a crash left before a journal was opened, or after it was closed.
     await store.close(memory)
     return new Ledger(store, clock, { memory, pending: false })
   }

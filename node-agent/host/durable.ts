@@ -1,6 +1,7 @@
 /** Changes of files that survive a power cut whole or not at all. */
 import { basename, dirname, join } from 'node:path'
 import type { Attributes, Disk } from './disk.ts'
+import { isMissing } from './errors.ts'
 
 /** Read by everybody, as configuration files are; secrets are not among what Drydock writes. */
 const fresh: Attributes = { mode: 0o644, uid: 0, gid: 0 }
@@ -41,7 +42,24 @@ export async function discardUnfinished(disk: Disk, path: string): Promise<void>
   await disk.unlink(temporaryOf(await realFile(disk, path)))
 }
 
+/**
+ * What a process sees after a crash of another may still be lost in a power cut: a rename, or a removal, whose folder was
+ * not synced. Call it before relying on a file, or on its absence, that this process has not written itself.
+ */
+export async function makeDurable(disk: Disk, path: string): Promise<void> {
+  const file = await disk.resolve(path)
+  if (file !== undefined) await disk.sync(file)
+  await syncFolder(disk, file ?? path)
+}
+
+/** A folder that was never made is as durable as can be. */
+async function syncFolder(disk: Disk, path: string): Promise<void> {
+  await disk.sync(dirname(path)).catch((error) => {
+    if (!isMissing(error)) throw error
+  })
+}
+
 export async function removeFile(disk: Disk, path: string): Promise<void> {
   await disk.unlink(path)
-  await disk.sync(dirname(path))
+  await syncFolder(disk, path)
 }

@@ -33,6 +33,8 @@ export interface Host {
   /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there. */
   replaceFile(path: string, bytes: Buffer): Promise<void>
   removeFile(path: string): Promise<void>
+  /** Makes a file, or its absence, as it is now survive a power cut: a crash may have come before the fsync. */
+  makeDurable(path: string): Promise<void>
   /** Removes what a crash left of a replacement of this file. */
   discardUnfinished(path: string): Promise<void>
   /** Runs a program with an argument list, never through a shell. A program that cannot be started or runs too long throws. */

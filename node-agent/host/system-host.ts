@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { discardUnfinished, removeFile, replaceFile } from './durable.ts'
+import { discardUnfinished, makeDurable, removeFile, replaceFile } from './durable.ts'
 import { isMissing } from './errors.ts'
 import type { Host, Ran } from './host.ts'
 import { nodeDisk } from './node-disk.ts'
@@ -74,6 +74,7 @@ export function systemHost(): Host {
     isExecutable,
     freeBytes,
     replaceFile: (path, bytes) => replaceFile(nodeDisk, path, bytes),
+    makeDurable: (path) => makeDurable(nodeDisk, path),
     discardUnfinished: (path) => discardUnfinished(nodeDisk, path),
     removeFile: (path) => removeFile(nodeDisk, path),
     run: runProgram,

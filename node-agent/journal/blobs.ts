@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Disk } from '../host/disk.ts'
-import { replaceFile } from '../host/durable.ts'
+import { makeDurable, replaceFile } from '../host/durable.ts'
 import type { BlobName } from './records.ts'
 
 const secret = { mode: 0o600, uid: 0, gid: 0 }
@@ -24,9 +24,10 @@ export class Blobs {
   async put(bytes: Buffer | undefined): Promise<BlobName> {
     const name = blobName(bytes)
     if (name === null || bytes === undefined) return null
+    const path = join(this.#folder, name)
     // Bytes that a power cut spoiled are written again: the name alone proves nothing.
-    const there = await this.#disk.read(join(this.#folder, name))
-    if (blobName(there) !== name) await replaceFile(this.#disk, join(this.#folder, name), bytes, secret)
+    const isThere = blobName(await this.#disk.read(path)) === name
+    await (isThere ? makeDurable(this.#disk, path) : replaceFile(this.#disk, path, bytes, secret))
     return name
   }
 

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Disk } from '../host/disk.ts'
-import { removeFile, replaceFile } from '../host/durable.ts'
+import { makeDurable, removeFile, replaceFile } from '../host/durable.ts'
 import { NoSpaceError } from '../host/errors.ts'
 import { Blobs } from './blobs.ts'
 import { decodeLines, encodeLine } from './lines.ts'
@@ -42,6 +42,7 @@ export class Store {
   async records(): Promise<readonly JournalRecord[]> {
     const bytes = await this.#disk.read(this.#path('journal'))
     if (!bytes) return []
+    await makeDurable(this.#disk, this.#path('journal'))
     const { records, length } = decodeLines(bytes)
     this.#length = length
     return records as readonly JournalRecord[]
@@ -65,12 +66,14 @@ export class Store {
   async append(record: JournalRecord): Promise<void> {
     const line = encodeLine(record)
     const path = this.#path('journal')
-    await this.withReserve(async () => {
+    const write = async (): Promise<void> => {
       // A torn tail, of a power cut or of a disk that was full, would hide every record after it.
       await this.#disk.truncate(path, this.#length)
       await this.#disk.append(path, line)
       await this.#disk.sync(path)
-    })
+    }
+    // A change that cannot go on for lack of space is undone: what is in reserve is for that.
+    await (record.type === 'step' || record.type === 'proven' ? write() : this.withReserve(write))
     this.#length += line.length
   }
 
@@ -88,6 +91,7 @@ export class Store {
   /** Undefined on a node that Drydock has never changed. */
   async load(): Promise<Memory | undefined> {
     const bytes = await this.#disk.read(this.#path('state.json'))
+    if (bytes) await makeDurable(this.#disk, this.#path('state.json'))
     return bytes && (JSON.parse(bytes.toString('utf8')) as Memory)
   }
 

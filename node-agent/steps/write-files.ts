@@ -2,28 +2,22 @@ import { blobName } from '../journal/blobs.ts'
 import type { BlobName, Change, FileRecord } from '../journal/records.ts'
 import type { Step, StepContext } from './step.ts'
 
-type Files = Pick<StepContext, 'host' | 'blobs' | 'withReserve'> & { readonly change: Pick<Change, 'files'> }
+type Files = Pick<StepContext, 'host' | 'blobs'> & { readonly change: Pick<Change, 'files'> }
+type Restoring = Files & Pick<StepContext, 'withReserve'>
 
 const found = async ({ host }: Files, { path }: FileRecord): Promise<BlobName> => blobName(await host.readFile(path))
 
-async function put({ host, blobs, withReserve }: Files, path: string, name: BlobName): Promise<void> {
+async function put({ host, blobs }: Files, path: string, name: BlobName): Promise<void> {
   const bytes = await blobs.get(name)
-  await withReserve(() => (bytes ? host.replaceFile(path, bytes) : host.removeFile(path)))
-}
-
-async function isWritten(files: Files): Promise<boolean> {
-  for (const file of files.change.files) {
-    if ((await found(files, file)) !== file.after) return false
-  }
-  return true
+  await (bytes ? host.replaceFile(path, bytes) : host.removeFile(path))
 }
 
 async function write(files: Files): Promise<void> {
   for (const file of files.change.files) {
     const now = await found(files, file)
-    if (now === file.after) continue
-    if (now !== file.before) throw new Error(`${file.path} was changed by somebody else since the change was prepared.`)
-    await put(files, file.path, file.after)
+    if (now === file.after) await files.host.makeDurable(file.path)
+    else if (now === file.before) await put(files, file.path, file.after)
+    else throw new Error(`${file.path} was changed by somebody else since the change was prepared.`)
   }
 }
 
@@ -31,12 +25,14 @@ async function write(files: Files): Promise<void> {
  * Puts the former bytes back, the last file first. Only what Drydock wrote is undone: a file that is neither the former
  * nor the new one is somebody else's, and stays. A file that cannot be restored does not keep the others from it.
  */
-export async function restoreFiles(files: Files): Promise<void> {
+export async function restoreFiles(files: Restoring): Promise<void> {
   const errors: unknown[] = []
   for (const file of files.change.files.toReversed()) {
     try {
       await files.host.discardUnfinished(file.path)
-      if ((await found(files, file)) === file.after) await put(files, file.path, file.before)
+      const now = await found(files, file)
+      if (now === file.after) await files.withReserve(() => put(files, file.path, file.before))
+      else await files.host.makeDurable(file.path)
     } catch (error) {
       errors.push(error)
     }
@@ -46,7 +42,6 @@ export async function restoreFiles(files: Files): Promise<void> {
 
 export const writeFiles: Step = {
   name: 'write-files',
-  check: isWritten,
   apply: write,
   revert: restoreFiles,
 }

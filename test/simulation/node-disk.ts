@@ -16,8 +16,8 @@ export class SimulatedDisk implements Disk {
   #durableNames = new Map<string, Inode>()
   /** Called before each operation: it may throw, or never return. */
   readonly #tick: (operation: string) => Promise<void>
-  /** Whether there is no space at the moment. */
-  full = false
+  /** Bytes that may still be written. */
+  free = Number.POSITIVE_INFINITY
 
   constructor(tick: (operation: string) => Promise<void>) {
     this.#tick = tick
@@ -46,7 +46,10 @@ export class SimulatedDisk implements Disk {
     }
     for (const inode of new Set(this.#names.values())) {
       if (inode.durable?.equals(inode.bytes)) continue
-      const torn = inode.bytes.subarray(0, Math.floor(random() * (inode.bytes.length + 1)))
+      // What was synced stays when more was added behind it.
+      const { length } = inode.durable ?? inode.bytes
+      const kept = inode.durable?.equals(inode.bytes.subarray(0, length)) ? length : 0
+      const torn = inode.bytes.subarray(0, kept + Math.floor(random() * (inode.bytes.length - kept + 1)))
       const choices = [inode.bytes, inode.durable ?? Buffer.alloc(0), torn]
       inode.bytes = choices[Math.floor(random() * choices.length)]!
       inode.durable = inode.bytes
@@ -75,21 +78,21 @@ export class SimulatedDisk implements Disk {
   async create(path: string, bytes: Buffer): Promise<void> {
     await this.#tick(`create ${path}`)
     if (this.#names.has(path)) throw new Error(`EEXIST ${path}`)
-    this.#names.set(path, { bytes: this.full ? bytes.subarray(0, 3) : bytes, durable: undefined })
-    this.#demandSpace(path)
+    const inode: Inode = { bytes: Buffer.alloc(0), durable: undefined }
+    this.#names.set(path, inode)
+    this.#write(path, inode, bytes)
   }
 
   async append(path: string, bytes: Buffer): Promise<void> {
     await this.#tick(`append ${path}`)
-    const inode = this.#inode(path)
-    inode.bytes = Buffer.concat([inode.bytes, this.full ? bytes.subarray(0, 7) : bytes])
-    this.#demandSpace(path)
+    this.#write(path, this.#inode(path), bytes)
   }
 
   async truncate(path: string, length: number): Promise<void> {
     await this.#tick(`truncate ${path}`)
     const inode = this.#inode(path)
-    if (inode.bytes.length > length) inode.bytes = inode.bytes.subarray(0, length)
+    this.free += Math.max(0, inode.bytes.length - length)
+    inode.bytes = inode.bytes.subarray(0, length)
   }
 
   async sync(path: string): Promise<void> {
@@ -109,12 +112,14 @@ export class SimulatedDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#tick(`rename ${to}`)
+    this.free += this.#names.get(to)?.bytes.length ?? 0
     this.#names.set(to, this.#inode(from))
     this.#names.delete(from)
   }
 
   async unlink(path: string): Promise<void> {
     await this.#tick(`unlink ${path}`)
+    this.free += this.#names.get(path)?.bytes.length ?? 0
     this.#names.delete(path)
   }
 
@@ -126,7 +131,11 @@ export class SimulatedDisk implements Disk {
     return inode
   }
 
-  #demandSpace(path: string): void {
-    if (this.full) throw new NoSpaceError(`No space is left to write ${path}.`)
+  /** As a kernel does: what fits is written before the error. */
+  #write(path: string, inode: Inode, bytes: Buffer): void {
+    const fits = bytes.subarray(0, Math.max(0, Math.min(bytes.length, this.free)))
+    inode.bytes = Buffer.concat([inode.bytes, fits])
+    this.free -= fits.length
+    if (fits.length < bytes.length) throw new NoSpaceError(`No space is left to write ${path}.`)
   }
 }

@@ -2,6 +2,7 @@
  * One node in a box: disk, units, pods, kubelet, time. The real engine runs on it; every call of the engine into the box
  * is a point at which it can be killed, or the machine can lose power.
  */
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { silentLog } from '../../kube/log.ts'
 import { restoreAtBoot } from '../../node-agent/engine/boot.ts'
 import { NodeEngine } from '../../node-agent/engine/engine.ts'
@@ -9,7 +10,7 @@ import { Ledger } from '../../node-agent/engine/ledger.ts'
 import type { Planned } from '../../node-agent/engine/prepare.ts'
 import type { Action, Pasts } from '../../node-agent/engines/engine.ts'
 import type { BootClock } from '../../node-agent/host/boot-clock.ts'
-import { discardUnfinished, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
+import { discardUnfinished, makeDurable, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
 import type { Host, UnitState } from '../../node-agent/host/host.ts'
 import type { Expectation, Order, Verification } from '../../node-agent/journal/records.ts'
 import { Store } from '../../node-agent/journal/store.ts'
@@ -47,7 +48,8 @@ interface Unit {
 
 interface Process {
   alive: boolean
-  stop: AbortController
+  readonly stop: AbortController
+  ledger?: Ledger
   engine?: NodeEngine
 }
 
@@ -56,6 +58,9 @@ interface Timer {
   readonly order: number
   readonly fire: () => void
 }
+
+/** Long enough for orders to come in between. */
+const durationsMs: Readonly<Record<string, number>> = { start: 300, stop: 200, prove: 2000, remove: 500 }
 
 const never = new Promise<never>(() => {})
 
@@ -98,6 +103,15 @@ export class World {
     return this.#process?.alive ? this.#process.engine : undefined
   }
 
+  /** What the engine would answer, without the engine noticing that it was asked. */
+  get answer(): NodeRuntimeStatus | undefined {
+    return this.#process?.alive ? this.#process.ledger?.answer : undefined
+  }
+
+  get journalOpen(): boolean {
+    return this.disk.peek(`${stateFolder}/journal`) !== undefined
+  }
+
   get nowMs(): number {
     return this.#nowMs
   }
@@ -109,14 +123,13 @@ export class World {
 
   /** The node's own tasks: what systemd does. Call it until nothing is left to do, between events. */
   async settle(): Promise<void> {
-    for (let round = 0; round < 200; round++) {
+    for (;;) {
       await new Promise(setImmediate)
       const crash = this.#crashed
-      if (!crash) break
+      if (!crash) return this.#observe()
       this.#crashed = undefined
       await this.#recover(crash)
     }
-    this.#observe()
   }
 
   /** Moves time to the next thing that waits for it; false when nothing does before `untilMs`. */
@@ -128,6 +141,11 @@ export class World {
     this.#nowMs = Math.max(this.#nowMs, next.atMs)
     next.fire()
     return true
+  }
+
+  /** Once; what is freed afterwards may be used. */
+  fillDisk(): void {
+    if (this.disk.free === Number.POSITIVE_INFINITY) this.disk.free = 0
   }
 
   /** A timer of the world outside of the node. */
@@ -150,7 +168,8 @@ export class World {
     this.pods = []
     this.disk.powerCut(this.#random)
     if (this.disk.peek(`${stateFolder}/journal`)) await this.#bootUnit()
-    if (this.#crashed) return
+    if (this.#crashed?.kind === 'power') return
+    this.#crashed = undefined
     this.#startUnits()
     if (this.disk.peek(`${stateFolder}/journal`)) await this.#startEngine()
   }
@@ -180,13 +199,14 @@ export class World {
         store,
         runtime,
         log: silentLog,
-        kubeletHealthy: async () => this.#inProcess(process, 'healthz', () => this.#kubeletHealthy()),
+        kubeletHealthy: async () => this.#kubeletHealthy(),
         plan: (order: Order, pasts: Pasts) => this.#plan(process, order, pasts),
         look: async () => ({}),
         remove: async () => {},
         machineID: 'machine',
         version: '0',
       }
+      process.ledger = ledger
       process.engine = new NodeEngine(parts, ledger, process.stop.signal)
       void process.engine.run()
     })
@@ -195,7 +215,10 @@ export class World {
   #inside(process: Process): { store: Store; host: Host; clock: BootClock; runtime: Runtime } {
     const disk = this.disk
     const clock = this.#clock(process)
-    const call = <T>(name: string, act: () => T | Promise<T>): Promise<T> => this.#inProcess(process, name, act)
+    const call = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
+      await this.#inProcess(process, name, () => clock.sleep(durationsMs[name.split(' ')[0]!] ?? 0))
+      return this.#inProcess(process, `${name}, done`, act)
+    }
     const host: Host = {
       readFile: (path) => disk.read(path),
       listFolder: (path) => disk.list(path),
@@ -204,6 +227,7 @@ export class World {
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),
+      makeDurable: (path) => makeDurable(disk, path),
       discardUnfinished: (path) => discardUnfinished(disk, path),
       run: async () => ({ code: 0, stdout: '', stderr: '' }),
       unit: (name) => call(`unit ${name}`, () => this.#unitState(name)),
@@ -228,11 +252,14 @@ export class World {
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           const end = (): void => {
+            this.#timers = this.#timers.filter((each) => each !== timer)
+            signal?.removeEventListener('abort', end)
             if (process.alive) resolve()
           }
+          const timer = { atMs: this.#nowMs + ms, order: this.#timerCount++, fire: end }
           if (signal?.aborted) return end()
           signal?.addEventListener('abort', end, { once: true })
-          this.#timers.push({ atMs: this.#nowMs + ms, order: this.#timerCount++, fire: end })
+          this.#timers.push(timer)
         }),
     }
   }
@@ -367,7 +394,7 @@ export class World {
 
   /** What must hold whenever the engine claims something anew. */
   #observe(): void {
-    const phase = this.#process?.engine && this.#phase
+    const phase = this.answer?.phase
     if (!phase || phase === this.#lastPhase) return
     const isFirst = this.#lastPhase === undefined
     this.#lastPhase = phase
@@ -386,15 +413,5 @@ export class World {
     claim(this.#kubeletHealthy(), 'the kubelet is not healthy')
     const foreign = this.action === 'DrainRestart' && this.pods.some((pod) => pod !== engine.loaded)
     claim(!foreign, 'pods of the other configuration still run')
-  }
-
-  #phase: string | undefined
-
-  /** Asks the engine, as the courier does. */
-  async phase(): Promise<string | undefined> {
-    const { engine } = this
-    if (!engine) return undefined
-    this.#phase = (await engine.status()).phase
-    return this.#phase
   }
 }

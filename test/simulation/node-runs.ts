@@ -1,0 +1,237 @@
+/**
+ * The real engine on a simulated node, killed or cut off from power at every point. A program of its own, because the
+ * test runner watches every promise, which makes thousands of runs slow.
+ *
+ * Without an argument it runs everything and prints one JSON line a group. With one it runs that run again and prints its
+ * trace, as a failure says:
+ *   node run.mjs test/simulation/node-runs.ts \
+ *     '{"story":"commit","action":"Restart","fault":"none","crashes":[{"at":40,"kind":"power"}],"seed":7}'
+ */
+import type { Action } from '../../node-agent/engines/engine.ts'
+import type { Order } from '../../node-agent/journal/records.ts'
+import type { Random } from './node-disk.ts'
+import { type Crash, dropInFile, engineFile, type Fault, kubeletFile, stateFolder, World } from './node-world.ts'
+
+/** What the operator wants, and whether the courier is there to say it. */
+type Story = 'commit' | 'rollback' | 'courier gone' | 'superseded'
+
+interface Run {
+  readonly story: Story
+  readonly action: Action
+  readonly fault: Fault
+  readonly crashes: readonly Crash[]
+  readonly seed: number
+}
+
+interface Outcome {
+  readonly problems: string[]
+  readonly operations: number
+  readonly answers: readonly string[]
+  readonly trace: readonly string[]
+}
+
+function generator(seed: number): Random {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const base = { attempt: 1, fence: 1, nodeUID: 'uid', image: 'agent', timeoutSeconds: 20, courierTimeoutSeconds: 30 }
+const target = { engine: { name: 'containerd' } } as const
+const ended = ['Committed', 'RolledBack', 'Refused', 'Failed']
+
+/** Operator and courier: they see answers and write orders, and are told of nothing else. */
+class Operator {
+  order: Order = { ...base, revision: 'r1', target, permit: 'Prepare' }
+  done = false
+  readonly answers: string[] = []
+  readonly #story: Story
+  #told: unknown
+
+  constructor(story: Story) {
+    this.#story = story
+  }
+
+  get isHeard(): boolean {
+    return this.#story !== 'courier gone' || this.order.permit === 'Prepare'
+  }
+
+  async look(world: World): Promise<void> {
+    if (!this.isHeard || this.done) return
+    await world.demandEngine()
+    await world.settle()
+    const { engine } = world
+    if (!engine) return
+    engine.requested()
+    if (this.#told !== engine) engine.put(this.order)
+    this.#told = engine
+    const { revision, permit } = this.order
+    this.#answer(world)
+    if (this.order.revision !== revision || this.order.permit !== permit) engine.put(this.order)
+  }
+
+  #answer({ answer }: World): void {
+    const { revision } = this.order
+    if (answer?.phase === undefined || answer.revision !== revision) return
+    const seen = `${revision} ${answer.phase}`
+    if (this.answers.at(-1) !== seen) this.answers.push(seen)
+    const next = this.#next(seen)
+    this.order = { ...this.order, ...next }
+    this.done = seen === 'r2 Prepared' || (ended.includes(answer.phase) && seen !== 'r1 Committed')
+  }
+
+  #next(seen: string): Partial<Order> {
+    const [, phase] = seen.split(' ')
+    if (seen === 'r1 Committed') return { revision: 'original', target: undefined, permit: 'Prepare' } as object
+    if (phase === 'Prepared' && seen !== 'r2 Prepared') return { permit: 'Switch' }
+    if (seen === 'r1 Switching' && this.#story === 'superseded') return { revision: 'r2', permit: 'Prepare' }
+    if (phase === 'Proven') return { permit: this.#story === 'rollback' ? 'Rollback' : 'Commit' }
+    return {}
+  }
+}
+
+const limitMs = 3_600_000
+
+async function simulate(run: Run): Promise<Outcome> {
+  const world = new World({ ...run, random: generator(run.seed) })
+  const operator = new Operator(run.story)
+  const poll = (): void => {
+    world.after(500, () => {
+      void operator.look(world)
+      poll()
+    })
+  }
+  poll()
+  const isOver = (): boolean =>
+    (operator.done || !operator.isHeard) && !world.journalOpen && world.engine?.idle !== false
+  for (let quiet = 0; quiet < 20 && world.advance(limitMs); quiet = isOver() ? quiet + 1 : 0) {
+    if (run.fault === 'disk is full' && world.answer?.phase === 'Switching') world.fillDisk()
+    await world.settle()
+  }
+  return {
+    problems: [...world.violations, ...problems(world, operator, run)],
+    operations: world.operations,
+    answers: operator.answers,
+    trace: world.trace,
+  }
+}
+
+const old = 'old - old'
+const fresh = 'new new new'
+
+function expected({ answers }: Operator, { action }: Run): readonly string[] {
+  if (action === 'None') return [old]
+  const last = answers.findLast((answer) => ended.some((phase) => answer.endsWith(phase)))
+  if (last === 'r1 Committed' || last === 'original RolledBack' || last === 'original Refused') return [fresh]
+  return [old]
+}
+
+function problems(world: World, operator: Operator, run: Run): readonly string[] {
+  const found: string[] = []
+  const must = (holds: boolean, sentence: string): void => {
+    if (!holds) found.push(sentence)
+  }
+  must(world.nowMs < limitMs, 'it did not come to an end')
+  must(!world.journalOpen, 'the journal is still open')
+  must(!operator.answers.some((answer) => answer.endsWith('Failed')), 'it ended in Failed')
+  const refused = operator.answers.some((answer) => answer.endsWith('Refused'))
+  must(!refused || run.fault === 'disk is full', 'it was refused')
+  const wanted = run.story === 'courier gone' ? [old] : expected(operator, run)
+  must(wanted.includes(world.content()), `files are ${world.content()}, not ${wanted.join(' or ')}`)
+  const { engine, kubelet } = world.units
+  must(engine.active && kubelet.active, 'a unit does not run')
+  must(
+    `${engine.loaded} ${kubelet.loaded}` === (world.content() === fresh ? 'new new' : 'old old'),
+    'a unit runs with other files',
+  )
+  const allowed = [engineFile, kubeletFile, dropInFile]
+  const litter = world.disk.paths.filter((path) => !path.startsWith(stateFolder) && !allowed.includes(path))
+  must(litter.length === 0, `it left ${litter.join(', ')}`)
+  return found
+}
+
+const stories: readonly Story[] = ['commit', 'rollback', 'courier gone', 'superseded']
+const actions: readonly Action[] = ['None', 'Restart', 'DrainRestart']
+const kinds = ['kill', 'power'] as const
+const faults: readonly Fault[] = [
+  'engine does not start',
+  'CRI does not answer',
+  'proof fails',
+  'engine flaps',
+  'kubelet does not start',
+  'kubelet is never healthy',
+  'disk is full',
+]
+
+/** Runs until one goes wrong. */
+async function group(name: string, runs: readonly Run[], ends?: string): Promise<void> {
+  for (const run of runs) {
+    const { answers, problems } = await simulate(run)
+    const end = answers.at(-1)
+    if (ends !== undefined && end !== ends) problems.push(`it ended in ${end}, not in ${ends}`)
+    if (problems.length === 0) continue
+    console.log(JSON.stringify({ name, problems, answers, again: again(run) }))
+    return
+  }
+  console.log(JSON.stringify({ name, runs: runs.length, problems: [] }))
+}
+
+const again = (run: Run): string => `node run.mjs test/simulation/node-runs.ts '${JSON.stringify(run)}'`
+
+async function crashingEverywhere(plain: Omit<Run, 'crashes' | 'seed'>): Promise<readonly Run[]> {
+  const { operations } = await simulate({ ...plain, crashes: [], seed: 1 })
+  const points = Array.from({ length: operations }, (_, index) => index + 1)
+  return points.flatMap((at) => kinds.map((kind) => ({ ...plain, crashes: [{ at, kind }], seed: at })))
+}
+
+/** Without a crash it is known how each ends. */
+async function plain(): Promise<void> {
+  const ends: Record<Story, string> = {
+    commit: 'original Committed',
+    rollback: 'r1 RolledBack',
+    'courier gone': 'r1 Switching',
+    superseded: 'r2 Prepared',
+  }
+  for (const story of stories) {
+    const runs = actions.map((action): Run => ({ story, action, fault: 'none', crashes: [], seed: 1 }))
+    await group(`no crash: ${story}`, runs, ends[story])
+  }
+  for (const fault of faults) {
+    const run: Run = { story: 'commit', action: 'DrainRestart', fault, crashes: [], seed: 1 }
+    await group(`no crash: ${fault}`, [run], 'r1 RolledBack')
+  }
+}
+
+function severalCrashes(count: number): readonly Run[] {
+  const random = generator(2026)
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
+  return Array.from({ length: count }, (_, seed): Run => {
+    const ats = Array.from({ length: 2 + Math.floor(random() * 3) }, () => 1 + Math.floor(random() * 250))
+    const crashes = ats.sort((a, b) => a - b).map((at) => ({ at, kind: pick(kinds) }))
+    return { story: pick(stories), action: pick(actions), fault: pick(['none', ...faults] as const), crashes, seed }
+  })
+}
+
+async function main(): Promise<void> {
+  const single = process.argv[2]
+  if (single !== undefined) {
+    console.dir(await simulate(JSON.parse(single) as Run), { maxArrayLength: 1000 })
+    return
+  }
+  await plain()
+  for (const action of actions) {
+    for (const story of stories) {
+      await group(`crashes, ${action}: ${story}`, await crashingEverywhere({ story, action, fault: 'none' }))
+    }
+  }
+  for (const fault of faults) {
+    await group(`crashes: ${fault}`, await crashingEverywhere({ story: 'commit', action: 'DrainRestart', fault }))
+  }
+  await group('several crashes', severalCrashes(3000))
+}
+
+await main()
