@@ -16,8 +16,11 @@ const runtimes: Watched = {
 }
 const nodes: Watched = { resource: 'nodes', fields: ['.spec.unschedulable'] }
 
+/** Not a tab: kubectl turns tabs into columns of blanks. */
+const separator = '¦'
+
 const jsonpath = (fields: readonly string[]) =>
-  `{.metadata.name}${fields.map((field) => `{"\\t"}{${field}}`).join('')}{"\\n"}`
+  `{.metadata.name}${fields.map((field) => `{"${separator}"}{${field}}`).join('')}{"\\n"}`
 
 export interface Live {
   stop(): void
@@ -59,8 +62,9 @@ export const showLive = (cluster: Cluster, log: (line: string) => void): Live =>
 
   const follow = ({ resource, fields }: Watched, rows: Map<string, readonly string[]>) => {
     const argv = ['get', resource, '--watch', '-o', `jsonpath=${jsonpath(fields)}`]
-    const child = cluster.spawn([cluster.program('kubectl'), ...argv], { stdio: ['ignore', 'pipe', 'ignore'] })
-    if (child.stdout) createInterface(child.stdout).on('line', (line) => changed(resource, rows, line.split('\t')))
+    const child = cluster.spawn([cluster.program('kubectl'), ...argv], { stdio: ['ignore', 'pipe', 'inherit'] })
+    if (child.stdout)
+      createInterface({ input: child.stdout }).on('line', (line) => changed(resource, rows, line.split(separator)))
     return child
   }
 
