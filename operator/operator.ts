@@ -50,12 +50,12 @@ const reconcileTimeoutMs = 120_000
 export async function lead(options: OperatorOptions, { fence, signal, onSynced }: Term): Promise<void> {
   const { client, clock, log, metrics, agent } = options
   const queue = (name: string): WorkQueue => new WorkQueue({ name, clock, metrics })
-  const queues: Queues = {
+  const queues = {
     profiles: queue('runtimeprofile'),
     runtimes: queue('noderuntime'),
     runtimeClasses: queue('runtimeclass'),
     agent: queue('agent'),
-  }
+  } satisfies Queues
   const caches = new Caches({ client, clock, log, metrics, queues, agent })
   const watching = caches.run(signal)
   await Promise.race([caches.synced(), watching])
@@ -67,6 +67,8 @@ export async function lead(options: OperatorOptions, { fence, signal, onSynced }
     const common = { timeoutMs: reconcileTimeoutMs, signal, log, metrics, clock }
     await Promise.all(works.map((work) => runController({ ...common, ...work })))
   }
+  // Keys that wait for a deadline keep a timer each, up to the length of a drain.
+  for (const each of Object.values(queues)) each.shutDown()
   await watching
 }
 

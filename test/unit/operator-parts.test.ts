@@ -1,0 +1,207 @@
+import t from 'tap'
+import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
+import type { Clock } from '../../kube/clock.ts'
+import type { KubeObject } from '../../kube/resource.ts'
+import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
+import { planRuntimeClasses } from '../../operator/controllers/runtimeclass/plan.ts'
+import { GateTimer } from '../../operator/controllers/runtimeprofile/gate-timer.ts'
+import { statusOf } from '../../operator/controllers/runtimeprofile/status.ts'
+import { Store } from '../../operator/controllers/store.ts'
+import { parseOptions } from '../../operator/options.ts'
+import { formatCordon, parseCordon } from '../../operator/rollout/marks.ts'
+import type { Plan } from '../../operator/rollout/types.ts'
+import { nodeNews } from '../../operator/triggers.ts'
+
+t.test('a store shows our own write until the watch has caught up', async (t) => {
+  const object = (resourceVersion: string, value = ''): KubeObject => ({
+    metadata: { name: 'a', resourceVersion, labels: { value } },
+  })
+  const seen = new Map<string, KubeObject>([['a', object('9')]])
+  const store = new Store<KubeObject>({ get: (name) => seen.get(name), list: () => [...seen.values()] }, (one) => one)
+  store.remember(object('11', 'ours'))
+  t.equal(store.get('a')?.metadata.labels?.['value'], 'ours')
+  seen.set('a', object('10'))
+  t.equal(store.list()[0]?.metadata.labels?.['value'], 'ours', 'an older event of somebody else')
+  seen.set('a', object('12', 'theirs'))
+  t.equal(store.get('a')?.metadata.labels?.['value'], 'theirs')
+  seen.delete('a')
+  t.equal(store.get('a'), undefined)
+  store.remember(object('13'))
+  store.forget('a')
+  t.same(store.list(), [], 'deleted')
+})
+
+t.test('the command line', async (t) => {
+  const parse = (...args: string[]) =>
+    parseOptions(args, { env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, hostname: 'h', pid: 1 })
+  t.match(parse(), { command: 'run', namespace: 'drydock-system', port: 8080, server: { host: '10.0.0.1', port: 443 } })
+  t.match(parse('run', '--agent-pull-secret=a', '--agent-pull-secret=b', '--identity=pod'), {
+    agentPullSecrets: ['a', 'b'],
+    identity: /^pod_1_/,
+  })
+  t.match(parse('uninstall', '--timeout=9'), { command: 'uninstall', timeoutSeconds: 9 })
+  t.same(parse('--help'), { command: 'help' })
+  const refused: [string[], RegExp][] = [
+    [['walk'], /unknown command walk: write run or uninstall/],
+    [['run', 'more'], /unexpected argument more/],
+    [['--log-level=loud'], /--log-level loud: write debug, info, warn, error/],
+    [['--port=-1'], /--port -1: write a number of at least 0/],
+    [['--agent-manifest=x'], /--agent-manifest needs --agent-image/],
+    [['--agent-pull-policy=Sometimes'], /write Always, IfNotPresent, Never/],
+    [['--nonsense'], /Unknown option/],
+  ]
+  for (const [args, message] of refused) t.throws(() => parse(...args), message)
+})
+
+t.test('a cordon mark survives its way through an annotation', async (t) => {
+  const mark = { profile: 'a.b', revision: 'r', attempt: 3, since: '2026-01-01T00:00:00.000Z' }
+  t.same(parseCordon(formatCordon(mark)), mark)
+  t.equal(parseCordon(undefined), undefined)
+  t.match(parseCordon('damaged'), { profile: 'damaged', attempt: 0 }, 'still ours')
+})
+
+t.test('the agent’s DaemonSet', async (t) => {
+  const container = {
+    name: 'c',
+    image: 'X',
+    env: [
+      { name: 'AGENT_IMAGE', value: 'X' },
+      { name: 'OTHER', value: 'X' },
+    ],
+  }
+  const manifest = {
+    kind: 'DaemonSet',
+    metadata: { name: 'drydock-agent' },
+    spec: { template: { spec: { containers: [container], initContainers: [{ name: 'i' }] } } },
+  }
+  const settings = { namespace: 'ns', image: 'i:1', pullPolicy: 'Always', pullSecrets: [] } as const
+  const made = daemonSetOf(manifest, settings)
+  t.match(made, {
+    metadata: { namespace: 'ns' },
+    spec: { template: { spec: { initContainers: [{ image: 'i:1', imagePullPolicy: 'Always' }] } } },
+  })
+  t.same(
+    made.spec?.template?.spec?.containers?.[0]?.env?.map(({ value }) => value),
+    ['i:1', 'X'],
+  )
+  const digest = (image: string) =>
+    daemonSetOf(manifest, { ...settings, image }).metadata.annotations?.[manifestAnnotation]
+  t.equal(digest('i:1'), digest('i:1'))
+  t.not(digest('i:1'), digest('i:2'))
+  t.throws(() => daemonSetOf({ kind: 'Pod' }, settings), /holds no DaemonSet/)
+})
+
+const profile = (name: string, handlers: RuntimeProfile['spec']['handlers'] = [], deleted = false): RuntimeProfile => ({
+  apiVersion: 'drydock.dev/v1alpha1',
+  kind: 'RuntimeProfile',
+  metadata: { name, generation: 1, ...(deleted && { deletionTimestamp: 'now' }) },
+  spec: { nodeSelector: {}, engine: { name: 'containerd' }, handlers },
+})
+
+t.test('RuntimeClasses: what is created, kept, replaced and left alone', async (t) => {
+  const ours = { 'app.kubernetes.io/managed-by': 'drydock' }
+  const scheduling = { nodeSelector: { 'handler.drydock.dev/crun': 'true' } }
+  const existing = (labels: Record<string, string>, handler = 'crun') => [
+    { metadata: { name: 'crun', labels }, handler, scheduling },
+  ]
+  const wants = profile('p', [{ name: 'crun', runtimeClass: {} }, { name: 'runc' }])
+  const names = (plan: ReturnType<typeof planRuntimeClasses>) => ({
+    apply: plan.apply.map(({ metadata }) => metadata.name),
+    remove: plan.remove.map(({ metadata }) => metadata.name),
+    problems: plan.problems.map(({ reason }) => reason),
+  })
+  const none = { apply: [], remove: [], problems: [] }
+  t.same(names(planRuntimeClasses([wants], [])), { ...none, apply: ['crun'] })
+  t.same(names(planRuntimeClasses([wants], existing(ours))), none)
+  t.same(names(planRuntimeClasses([wants], existing(ours, 'other'))), { ...none, apply: ['crun'], remove: ['crun'] })
+  t.same(names(planRuntimeClasses([wants], existing({}, 'other'))), { ...none, problems: ['RuntimeClassForeign'] })
+  t.same(names(planRuntimeClasses([wants], existing({}))), none, 'somebody else’s with the same handler will do')
+  t.same(names(planRuntimeClasses([profile('p')], existing(ours))), { ...none, remove: ['crun'] })
+  t.same(names(planRuntimeClasses([profile('p', wants.spec.handlers, true)], existing(ours))), {
+    ...none,
+    remove: ['crun'],
+  })
+  t.same(names(planRuntimeClasses([], existing({}))), none, 'never touched')
+  const other = profile('q', [{ name: 'runc', runtimeClass: { name: 'crun' } }])
+  t.same(names(planRuntimeClasses([wants, other], [])), {
+    ...none,
+    apply: ['crun'],
+    problems: ['RuntimeClassConflict'],
+  })
+})
+
+t.test('only time in which the Node could be read counts against a commit', async (t) => {
+  let nowMs = 0
+  const clock: Clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs, sleep: async () => {} }
+  const gate = new GateTimer(clock)
+  const runtime = (attempt: number): NodeRuntime => ({
+    apiVersion: 'drydock.dev/v1alpha1',
+    kind: 'NodeRuntime',
+    metadata: { name: 'a', uid: 'u' },
+    spec: { permit: 'Switch', revision: 'r', attempt },
+  })
+  t.ok(gate.isDue(runtime(1)))
+  gate.looked(runtime(1))
+  t.notOk(gate.isDue(runtime(1)))
+  nowMs += 5_000
+  t.ok(gate.isDue(runtime(1)))
+  gate.looked(runtime(1))
+  t.equal(gate.milliseconds(runtime(1)), 5_000)
+  nowMs += 3_600_000
+  gate.looked(runtime(1))
+  t.equal(gate.milliseconds(runtime(1)), 15_000, 'an hour without an API server is no hour')
+  t.equal(gate.milliseconds(runtime(2)), 0, 'another attempt begins anew')
+})
+
+t.test('heartbeats are no news, except to a commit that waits for one', async (t) => {
+  const node = (heartbeat: string, status = 'True') => ({
+    metadata: { name: 'a', resourceVersion: heartbeat },
+    status: { conditions: [{ type: 'Ready', status, lastHeartbeatTime: heartbeat }] },
+  })
+  let isProven = false
+  const isNews = nodeNews(() =>
+    isProven
+      ? ({
+          metadata: { name: 'a' },
+          spec: { revision: 'r', attempt: 1 },
+          status: { revision: 'r', attempt: 1, phase: 'Proven' },
+        } as NodeRuntime)
+      : undefined,
+  )
+  t.ok(isNews('a', node('1')))
+  t.notOk(isNews('a', node('2')))
+  t.ok(isNews('a', node('3', 'False')))
+  isProven = true
+  isNews('a', node('4'))
+  t.ok(isNews('a', node('5')))
+  t.ok(isNews('a', undefined))
+})
+
+t.test('the status follows kstatus and is the same object when nothing changed', async (t) => {
+  const counts = { selected: 1, ready: 1, updating: 0, waiting: 0, failed: 0, unavailable: 0 }
+  const plan: Plan = {
+    revision: 'r',
+    decisions: [],
+    progress: 'Ready',
+    why: { reason: 'Converged', message: 'all' },
+    counts,
+    report: 'p-r',
+    lookAgainMilliseconds: undefined,
+  }
+  const given = profile('p')
+  const first = statusOf(given, plan, new Date('2026-01-01T00:00:00Z'))
+  const value = (type: string, status = first) => status.conditions?.find((one) => one.type === type)?.status
+  t.same([value('Ready'), value('Reconciling'), value('Stalled')], ['True', 'False', 'False'])
+  const settled = { ...given, status: first }
+  t.equal(statusOf(settled, plan, new Date('2026-01-02T00:00:00Z')), first)
+  const stalled = statusOf(
+    settled,
+    { ...plan, progress: 'Stalled', why: { reason: 'X', message: 'y' } },
+    new Date('2026-01-02T00:00:00Z'),
+  )
+  t.same(
+    [value('Ready', stalled), value('Reconciling', stalled), value('Stalled', stalled)],
+    ['False', 'False', 'True'],
+  )
+  t.match(stalled.conditions?.find(({ type }) => type === 'Reconciling')?.lastTransitionTime, '2026-01-01T00:00:00Z')
+})

@@ -1,0 +1,95 @@
+import t from 'tap'
+import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { entryOf, fit } from '../../operator/reports/entry.ts'
+import { runtimeState } from '../../operator/reports/runtime-state.ts'
+import { closingSentence, totalsOf } from '../../operator/reports/totals.ts'
+import type { Outcome } from '../../operator/rollout/types.ts'
+
+const runtime = (status: object = {}): NodeRuntime => ({
+  apiVersion: 'drydock.dev/v1alpha1',
+  kind: 'NodeRuntime',
+  metadata: {
+    name: 'worker-1',
+    annotations: {
+      'drydock.dev/turn': JSON.stringify({
+        revision: 'r',
+        attempt: 2,
+        startTime: '2026-01-01T00:00:00Z',
+        podsEvicted: 3,
+        drainMilliseconds: 4,
+        before: { engine: 'docker' },
+      }),
+    },
+  },
+  spec: { permit: 'Commit', revision: 'r', attempt: 2 },
+  status: { revision: 'r', attempt: 2, phase: 'Committed', ...status },
+})
+const why = { reason: 'Because', message: 'worker-1: because' }
+const now = new Date('2026-01-01T00:01:00Z')
+
+t.test('results follow from the outcome and what the agent did', async (t) => {
+  const diff = { action: 'None', changes: [{ path: '/a', diff: '' }] }
+  const cases: [Outcome, object, string][] = [
+    [{ result: 'Committed' }, { action: 'DrainRestart' }, 'Changed'],
+    [{ result: 'Committed' }, { action: 'None' }, 'Unchanged'],
+    [{ result: 'Committed' }, diff, 'Changed'],
+    [{ result: 'Refused', why }, {}, 'Refused'],
+    [{ result: 'RolledBack', why }, {}, 'RolledBack'],
+    [{ result: 'Failed', why }, {}, 'Failed'],
+    [{ result: 'GaveUp', why }, {}, 'Skipped'],
+  ]
+  for (const [outcome, status, wanted] of cases) t.equal(entryOf(runtime(status), outcome, now).result, wanted)
+})
+
+t.test('an entry holds the turn, before and after', async (t) => {
+  const observed = {
+    engine: { name: 'containerd', version: '2.3.7' },
+    cgroup: { engineDriver: 'systemd' as const, kubeletDriver: 'systemd' as const },
+    handlers: [{ name: 'runc', default: true }, { name: 'crun' }],
+  }
+  t.same(runtimeState(observed), {
+    engine: 'containerd',
+    engineVersion: '2.3.7',
+    cgroupDriver: 'systemd',
+    kubeletCgroupDriver: 'systemd',
+    handlers: 'runc*,crun',
+  })
+  const entry = entryOf(runtime({ observed, action: 'DrainRestart' }), { result: 'RolledBack', why }, now)
+  t.match(entry, {
+    name: 'worker-1',
+    attempt: 2,
+    startTime: '2026-01-01T00:00:00Z',
+    completionTime: '2026-01-01T00:01:00.000Z',
+    before: { engine: 'docker' },
+    after: { engine: 'containerd' },
+    podsEvicted: 3,
+    drainMilliseconds: 4,
+    reason: 'Because',
+    message: 'worker-1: because',
+  })
+})
+
+t.test('a report that grows loses how before it loses what', async (t) => {
+  const changes = [{ path: '/etc/containerd/config.toml', diff: 'x'.repeat(8000) }]
+  const entry = entryOf(
+    runtime({ changes, action: 'Restart' }),
+    { result: 'Failed', why: { ...why, message: 'y'.repeat(5000) } },
+    now,
+  )
+  t.equal(fit(entry, 0), entry)
+  const slim = fit(entry, 700_000)
+  t.equal(slim.changes, undefined)
+  t.match(slim, { name: 'worker-1', result: 'Failed', before: { engine: 'docker' } })
+  t.ok(700_000 + 200_000 + 256 * JSON.stringify(slim).length < 1_500_000, '256 of them fit into one object')
+})
+
+t.test('the closing sentence counts, and tells the first failure', async (t) => {
+  const totals = totalsOf(['Changed', 'Unchanged', 'Changed', 'Skipped', 'Refused', 'RolledBack', 'Failed'])
+  t.same(totals, { changed: 2, unchanged: 1, failed: 4 })
+  t.equal(
+    closingSentence('Failed', totals, 'worker-3: no crun'),
+    '2 nodes changed and proven, 1 node needed no change, 4 nodes failed. worker-3: no crun',
+  )
+  t.equal(closingSentence('Succeeded', totalsOf(['Changed'])), '1 node changed and proven.')
+  t.equal(closingSentence('Superseded', totalsOf([])), 'A newer revision took over: 0 nodes changed and proven.')
+})
