@@ -12,7 +12,7 @@ import { tryLock, withLock } from './lock.ts'
 import { createNetwork } from './network.ts'
 import { boot, createRoot, enter, installContainerd2, loadImage, type Machine, nodeLogs } from './node.ts'
 import { furnish, type NodeSpec } from './node-files.ts'
-import { isNodeKind, nodeKinds } from './node-kind.ts'
+import { isNodeKind, type NodeKindName, nodeKinds } from './node-kind.ts'
 import { ensurePrerequisites } from './prerequisites.ts'
 import { type Log, Progress, waitFor } from './progress.ts'
 import { startRegistry } from './registry.ts'
@@ -115,6 +115,12 @@ async function refuseSecond(folder: string, name: string): Promise<void> {
   if (!there) return
   const found = there.ready ? 'is up already' : 'is there, unfinished'
   throw new Error(`cluster ${name} ${found}: take it down with npm run cluster -- down --name ${name}`)
+}
+
+/** Builds all that is costly for nodes of these kinds, and brings nothing up. */
+export async function prepare(kinds: readonly NodeKindName[], log: Log, settings = settingsFrom(process.env)) {
+  const nodes = kinds.map((kind) => ({ name: kind, kind, controlPlane: false }))
+  await gather({ nodes }, settings, new Progress(log))
 }
 
 /** All that is costly to make and the same for every cluster. The Go build and debootstrap run side by side: one computes, one downloads. */

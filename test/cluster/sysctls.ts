@@ -11,15 +11,21 @@ const changedByKubelets = [
   ...['kernel/keys/root_maxkeys', 'kernel/keys/root_maxbytes'],
 ].map((name) => `/proc/sys/${name}`)
 
-/** Notes them before the first cluster of this computer starts. */
+/** Each node takes some twenty inotify instances; the kernel's default for a user is enough for six nodes. */
+const raised: Readonly<Record<string, number>> = { '/proc/sys/fs/inotify/max_user_instances': 4096 }
+
+/** Notes them before the first cluster of this computer starts, and raises what clusters need more of. */
 export function rememberSysctls(settings: Settings): Promise<void> {
   return exclusively(async () => {
     const note = noteOf(settings)
     if (await exists(note)) return
     const values: Record<string, string> = {}
-    for (const path of changedByKubelets) values[path] = await readFile(path, 'utf8')
+    for (const path of [...changedByKubelets, ...Object.keys(raised)]) values[path] = await readFile(path, 'utf8')
     await mkdir(settings.cache, { recursive: true })
     await writeFile(note, JSON.stringify(values))
+    for (const [path, needed] of Object.entries(raised)) {
+      if (Number(values[path]) < needed) await writeFile(path, String(needed))
+    }
   })
 }
 
