@@ -8,6 +8,8 @@ export interface Program {
   readonly name: string
   /** Entry file, from the root of the repository. */
   readonly entry: string
+  /** Whether it reads kubeconfigs, which costs 16 MB of memory: not inside a cluster. */
+  readonly kubeconfig?: boolean
 }
 
 export interface Bundle extends Program {
@@ -24,6 +26,9 @@ export const agentPrograms: readonly Program[] = [
   { name: 'engine', entry: 'node-agent/engine/main.ts' },
   { name: 'proof', entry: 'node-agent/proof/container.ts' },
 ]
+
+/** The command line: one file for a machine with Node. */
+export const commandLine: Program = { name: 'drydock', entry: 'cli/main.ts', kubeconfig: true }
 
 /** Throws a sentence that names the entry when there is none, and esbuild's own when it cannot be bundled. */
 export async function bundle(program: Program, root: string, version: string): Promise<Bundle> {
@@ -44,8 +49,7 @@ export async function bundle(program: Program, root: string, version: string): P
     // Names of classes and functions are read in logs and stack traces.
     keepNames: true,
     legalComments: 'external',
-    // Only --kubeconfig needs it, which is for an operator that runs from sources; bundled it costs 16 MB of memory.
-    external: ['@kubernetes/client-node'],
+    external: program.kubeconfig ? [] : ['@kubernetes/client-node'],
     define: { DRYDOCK_VERSION: JSON.stringify(version) },
     logLevel: 'silent',
   })

@@ -1,5 +1,5 @@
-/** `npm run images`: writes the OCI archives of operator and agent, without a container engine. */
-import { readFile } from 'node:fs/promises'
+/** `npm run images`: writes the OCI archives of operator and agent, without a container engine, and the command line. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { Cache } from '../test/cluster/cache.ts'
@@ -7,12 +7,15 @@ import { Progress } from '../test/cluster/progress.ts'
 import { settingsFrom } from '../test/cluster/settings.ts'
 import { architectures, hostArchitecture } from './architecture.ts'
 import { buildImages } from './build.ts'
+import { bundle, commandLine } from './bundle.ts'
 
 async function main(): Promise<void> {
   const root = resolve(import.meta.dirname, '..')
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   const options = new Command('images')
-    .description('Writes the OCI archives of operator and agent, without a container engine.')
+    .description(
+      'Writes the OCI archives of operator and agent, without a container engine, and the program kubectl-drydock.',
+    )
     .addOption(new Option('--arch <name>', 'machine to build for').choices(architectures).default(hostArchitecture()))
     .option('--out <folder>', 'where the archives go', join(root, 'dist/images'))
     .parse()
@@ -22,6 +25,10 @@ async function main(): Promise<void> {
   for (const file of await buildImages({ root, version, architecture: options.arch, out: options.out, cache })) {
     console.log(file)
   }
+  const { code } = await bundle(commandLine, root, version)
+  const program = join(root, 'dist/kubectl-drydock')
+  await writeFile(program, `#!/usr/bin/env node\n${code}`, { mode: 0o755 })
+  console.log(program)
 }
 
 main().catch((error: Error) => {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { prepare } from './cluster/cluster.ts'
+import { buildParts } from './cluster/cluster.ts'
 import { staleFiles } from './generated.ts'
 
 interface Count {
@@ -76,7 +76,7 @@ const fresh = async () => {
 
 /** Suites have time limits, and a cold machine builds Kubernetes for minutes: that comes before them. */
 const testbed = async (): Promise<Count> => {
-  await prepare(['debian12', 'debian13', 'debian13-containerd2', 'debian12-bare'], console.log)
+  await buildParts(['debian12', 'debian13', 'debian13-containerd2', 'debian12-bare'], console.log)
   return { passed: 0, failed: 0, skipped: 0 }
 }
 

@@ -118,7 +118,7 @@ async function refuseSecond(folder: string, name: string): Promise<void> {
 }
 
 /** Builds all that is costly for nodes of these kinds, and brings nothing up. */
-export async function prepare(kinds: readonly NodeKindName[], log: Log, settings = settingsFrom(process.env)) {
+export async function buildParts(kinds: readonly NodeKindName[], log: Log, settings = settingsFrom(process.env)) {
   const nodes = kinds.map((kind) => ({ name: kind, kind, controlPlane: false }))
   await gather({ nodes }, settings, new Progress(log))
 }

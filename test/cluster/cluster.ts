@@ -1,5 +1,5 @@
 /** What tests and the demo use of the test bed. */
-export { bringUp, type ClusterSpec, prepare } from './bring-up.ts'
+export { bringUp, buildParts, type ClusterSpec } from './bring-up.ts'
 export type { CgroupDriver } from './containerd-config.ts'
 export type { NodeSpec } from './node-files.ts'
 export type { NodeKindName } from './node-kind.ts'
