@@ -7,7 +7,7 @@ export const commands = {
   help: 'this list',
   cluster:
     'a real kubeadm cluster on this machine: up, status, kubectl, exec, kill, start, logs, down (-- --help tells more)',
-  images: 'build the OCI images of operator and agent into dist/images, and the command line dist/kubectl-drydock',
+  images: 'build the OCI images of operator and agent into dist/images, and the command line dist/drydock.cjs',
   generate: 'write every generated file anew: CRDs, types, CRI client, charts, API reference',
   bench: 'speed and memory as paired ratios, on a real cluster',
   types: 'check the types',

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   const options = new Command('images')
     .description(
-      'Writes the OCI archives of operator and agent, without a container engine, and the program kubectl-drydock.',
+      'Writes the OCI archives of operator and agent, without a container engine, and the command line.',
     )
     .addOption(new Option('--arch <name>', 'machine to build for').choices(architectures).default(hostArchitecture()))
     .option('--out <folder>', 'where the archives go', join(root, 'dist/images'))
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
     console.log(file)
   }
   const { code } = await bundle(commandLine, root, version)
-  const program = join(root, 'dist/kubectl-drydock')
+  const program = join(root, 'dist/drydock.cjs')
   await writeFile(program, `#!/usr/bin/env node\n${code}`, { mode: 0o755 })
   console.log(program)
 }
