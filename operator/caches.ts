@@ -44,7 +44,7 @@ type CacheOptions<T extends KubeObject> = Pick<ReflectorOptions<T>, 'type' | 'op
 }
 
 /** The keys of queues that know one piece of work only. */
-export const allRuntimeClasses = 'runtimeclasses'
+const allRuntimeClasses = 'runtimeclasses'
 export const agentDaemonSet = 'agent'
 
 export class Caches {

@@ -5,7 +5,7 @@ import { outcomeOf } from './outcome.ts'
 import type { Decision, Known, Member, ReportView, Stage } from './types.ts'
 
 /** Nodes that a report lists by name, as its schema bounds it; the counts go on. */
-export const listedNodes = 256
+const listedNodes = 256
 
 export interface Reporting {
   readonly profile: string

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { originalRevision } from '../../crds/protocol.ts'
 import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
 import type { Target } from './types.ts'
 
@@ -24,9 +23,6 @@ export function targetOf(spec: RuntimeProfileSpec): Target {
 export function revisionOf(target: Target): string {
   return createHash('sha256').update(canonical(target)).digest('hex').slice(0, digits)
 }
-
-/** Whether the order asks for what was there before Drydock. */
-export const isOriginal = (revision: string | undefined): boolean => revision === originalRevision
 
 type Handler = NonNullable<RuntimeProfileSpec['handlers']>[number]
 

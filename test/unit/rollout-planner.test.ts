@@ -173,6 +173,24 @@ t.test('a node that neither state could be proven of stays cordoned and holds it
   t.equal(sim.plan('p')?.why.reason, 'MaxUnavailable')
 })
 
+t.test('a node that failed is not let go of before its state is known, whatever order comes next', async (t) => {
+  const sim = cluster('a')
+  sim.fates.set('a', 'Failed')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.fates.set('a', 'Silent')
+  sim.apply('p', spec({ cgroupDriver: 'cgroupfs' }))
+  t.same(of(await sim.settle(), 'Order'), ['Order a'], 'a new revision is another try')
+  sim.remove('p')
+  t.same(of(await sim.settle(), 'Order', 'Release', 'Return'), ['Order a'], 'its former files are ordered')
+  t.ok(sim.view('a')?.unschedulable)
+  t.ok(sim.profiles.has('p'))
+  sim.fates.clear()
+  await sim.settle()
+  t.notOk(sim.view('a')?.unschedulable)
+  t.notOk(sim.profiles.has('p'))
+})
+
 t.test('a refusal never cordons', async (t) => {
   const sim = cluster('a')
   sim.fates.set('a', 'Refused')

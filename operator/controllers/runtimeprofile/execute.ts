@@ -2,15 +2,13 @@
 import { finalizer } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { KubeClient } from '../../../kube/client.ts'
-import { isConflict, isInvalid } from '../../../kube/errors.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
-import type { KubeObject, ResourceType } from '../../../kube/resource.ts'
 import { Nodes } from '../../../kube/resource.ts'
-import { MigrationReports, NodeRuntimes, RuntimeProfiles } from '../../resources.ts'
+import { NodeRuntimes, RuntimeProfiles } from '../../resources.ts'
 import type { Decision } from '../../rollout/types.ts'
 import { cordon, giveBack } from '../node/write.ts'
 import type { NodeRuntimeWriter } from '../noderuntime/write.ts'
-import type { Store } from '../store.ts'
+import { atVersion } from '../store-write.ts'
 import * as events from './events.ts'
 import type { Stores } from './gather.ts'
 import type { Records } from './records.ts'
@@ -80,7 +78,7 @@ async function onNode(executor: Executor, profile: RuntimeProfile, decision: Dec
   if (!('node' in decision)) return
   const { stores } = executor
   if (decision.kind === 'Cordon' || decision.kind === 'Return') {
-    await atVersion(executor, { type: Nodes, store: stores.nodes, name: decision.node }, async (node) => {
+    await atVersion(executor.client, { type: Nodes, store: stores.nodes, name: decision.node }, async (node) => {
       if (decision.kind === 'Return') return giveBack(executor.client, node, decision.handlers)
       const cordoned = await cordon(executor.client, node, decision.mark)
       events.cordoned(executor.events, decision.node, profile)
@@ -88,7 +86,7 @@ async function onNode(executor: Executor, profile: RuntimeProfile, decision: Dec
     })
     return
   }
-  await atVersion(executor, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, (runtime) =>
+  await atVersion(executor.client, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, (runtime) =>
     writeOrder(executor.writer, profile, runtime, decision),
   )
 }
@@ -121,41 +119,10 @@ function writeOrder(
   }
 }
 
-interface Place<T extends KubeObject> {
-  readonly type: ResourceType
-  readonly store: Store<T>
-  readonly name: string
-}
-
-/** Writes on what was planned with. When that has changed, nothing is written and the object is read anew. */
-async function atVersion<T extends KubeObject>(
-  { client }: Executor,
-  { type, store, name }: Place<T>,
-  write: (object: T) => Promise<T>,
-): Promise<void> {
-  const object = store.get(name)
-  if (!object) return
-  try {
-    store.remember(await write(object))
-  } catch (error) {
-    if (!isConflict(error)) throw error
-    await refresh(client, { type, store, name })
-  }
-}
-
-export async function refresh<T extends KubeObject>(
-  client: Pick<KubeClient, 'get'>,
-  { type, store, name }: Place<T>,
-): Promise<void> {
-  const fresh = await client.get<T>(type, { name })
-  if (fresh) store.remember(fresh)
-  else store.forget(name)
-}
-
 async function setFinalizer(executor: Executor, profile: RuntimeProfile, isWanted: boolean): Promise<void> {
   const { client, stores } = executor
   const { name } = profile.metadata
-  await atVersion(executor, { type: RuntimeProfiles, store: stores.profiles, name }, (current) => {
+  await atVersion(executor.client, { type: RuntimeProfiles, store: stores.profiles, name }, (current) => {
     const { uid, resourceVersion } = current.metadata
     const others = (current.metadata.finalizers ?? []).filter((other) => other !== finalizer)
     const finalizers = isWanted ? [...others, finalizer] : others
@@ -163,8 +130,3 @@ async function setFinalizer(executor: Executor, profile: RuntimeProfile, isWante
     return client.patch<RuntimeProfile>(RuntimeProfiles, { name }, patch, { kind: 'merge' })
   })
 }
-
-/** A JSON patch whose version test fails is refused as invalid, not as a conflict. */
-export const isOutdated = (error: unknown): boolean => isConflict(error) || isInvalid(error)
-
-export const reportPlace = (stores: Stores, name: string) => ({ type: MigrationReports, store: stores.reports, name })

@@ -5,12 +5,12 @@ import type { KubeClient } from '../../../kube/client.ts'
 import type { Clock } from '../../../kube/clock.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
 import { entryOf, type ReportNode } from '../../reports/entry.ts'
-import { NodeRuntimes } from '../../resources.ts'
+import { MigrationReports, NodeRuntimes } from '../../resources.ts'
 import { outcomeOf } from '../../rollout/outcome.ts'
 import type { Decision } from '../../rollout/types.ts'
 import type { ReportWriter } from '../migrationreport/write.ts'
+import { isOutdated, refresh } from '../store-write.ts'
 import * as events from './events.ts'
-import { isOutdated, refresh, reportPlace } from './execute.ts'
 import type { Stores } from './gather.ts'
 
 type Start = Extract<Decision, { kind: 'StartReport' }>
@@ -92,7 +92,8 @@ export class Records {
       return true
     } catch (error) {
       if (!isOutdated(error)) throw error
-      await refresh(this.#options.client, reportPlace(this.#options.stores, name))
+      const { client, stores } = this.#options
+      await refresh(client, { type: MigrationReports, store: stores.reports, name })
       return false
     }
   }
