@@ -193,11 +193,11 @@ t.test('waiting for an engine', async (t) => {
       },
     })
     const unready = await errorOf(
-      waitForCri(engine.socket, { deadlineMs: 150, clock: systemClock }) as Promise<unknown>,
+      waitForCri(engine.socket, { deadlineMs: 1_500, clock: systemClock }) as Promise<unknown>,
     )
-    t.match(unready.message, /not become ready within 150 ms: Status: RuntimeReady is false: shim is away/)
-    const none = await errorOf(waitForCri('/run/drydock-test/none.sock', { deadlineMs: 100, clock: systemClock }))
-    t.match(none.message, /not become ready within 100 ms: Version: no engine answers .*ENOENT/)
+    t.match(unready.message, /not become ready within 1500 ms: Status: RuntimeReady is false: shim is away/)
+    const none = await errorOf(waitForCri('/run/drydock-test/none.sock', { deadlineMs: 500, clock: systemClock }))
+    t.match(none.message, /not become ready within 500 ms: Version: no engine answers .*ENOENT/)
   })
 
   await t.test('gives up at once when it serves no CRI', async (t) => {

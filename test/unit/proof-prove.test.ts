@@ -195,7 +195,7 @@ t.test('what is wrong is said, and nothing is left', async (t) => {
   await Promise.all(
     Object.entries(refused).map(async ([name, { faults, message }]) => {
       const engine = await given(t, { faults })
-      const { verification } = await proven(engine, { timeoutMs: 1_000 })
+      const { verification } = await proven(engine, { timeoutMs: 5_000 })
       t.equal(verification.passed, false, name)
       t.match(verification.message, message, name)
       t.same(engine.remains(), [], `${name}: nothing left`)
@@ -249,7 +249,7 @@ t.test('what host and network show is believed, not the engine', async (t) => {
   await Promise.all(
     Object.entries(spoiled).map(async ([name, { spoil, message }]) => {
       const engine = await given(t, { spoil })
-      const { verification } = await proven(engine, { timeoutMs: 1_000 })
+      const { verification } = await proven(engine, { timeoutMs: 5_000 })
       t.equal(verification.passed, false, name)
       t.match(verification.message, message, name)
       t.same(engine.remains(), [], `${name}: nothing left`)
@@ -285,7 +285,7 @@ t.test('what an engine leaves behind is found', async (t) => {
   await Promise.all(
     Object.entries(leftovers).map(async ([leaves, message]) => {
       const engine = await given(t, { leaves: leaves as Leftover })
-      const { verification } = await proven(engine, { timeoutMs: 1_000 })
+      const { verification } = await proven(engine, { timeoutMs: 5_000 })
       t.equal(verification.passed, false, leaves)
       t.match(verification.message, message, leaves)
     }),
@@ -322,7 +322,7 @@ t.test('each call that hangs, is refused or answers garbage fails the proof by i
     cases.map(async ({ rpc, kind }) => {
       const fault = kind === 'refuse' ? { code: 2, details: 'no space left on device' } : kind
       const engine = await given(t, { faults: { [rpc]: fault } })
-      const { verification } = await proven(engine, { timeoutMs: 1_000 })
+      const { verification } = await proven(engine, { timeoutMs: 5_000 })
       const name = `${rpc} ${kind}`
       const step = `${rpc.slice(0, 1).toUpperCase()}${rpc.slice(1)}`
       t.equal(verification.passed, false, name)
