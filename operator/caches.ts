@@ -107,12 +107,13 @@ export class Caches {
     })
   }
 
-  #watchRuntimes({ profiles, runtimes }: Queues): Store<NodeRuntime> {
+  #watchRuntimes({ agent, profiles, runtimes }: Queues): Store<NodeRuntime> {
     return this.#open<NodeRuntime>({
       type: NodeRuntimes,
       project: projectNodeRuntime,
       onChange: (name, runtime) => {
         if (!runtime) runtimes.add(name)
+        agent.add(agentDaemonSet)
         this.#everyProfile(profiles)
       },
     })

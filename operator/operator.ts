@@ -115,7 +115,7 @@ function controllers(options: OperatorOptions, caches: Caches, { queues, fence, 
       queue: queues.agent,
       concurrency: 1,
       reconcile: async () => {
-        if (agent && daemonSets) await reconcileAgent({ client, wanted: agent, daemonSets })
+        if (agent && daemonSets) await reconcileAgent({ client, wanted: agent, daemonSets, runtimes })
       },
     },
   ]

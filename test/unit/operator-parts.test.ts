@@ -3,6 +3,7 @@ import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
 import type { Clock } from '../../kube/clock.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
+import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
 import { planRuntimeClasses } from '../../operator/controllers/runtimeclass/plan.ts'
 import { GateTimer } from '../../operator/controllers/runtimeprofile/gate-timer.ts'
 import { statusOf } from '../../operator/controllers/runtimeprofile/status.ts'
@@ -204,4 +205,35 @@ t.test('the status follows kstatus and is the same object when nothing changed',
     ['False', 'False', 'True'],
   )
   t.match(stalled.conditions?.find(({ type }) => type === 'Reconciling')?.lastTransitionTime, '2026-01-01T00:00:00Z')
+})
+
+t.test('the agent is not replaced while a node is in the middle of a change', async (t) => {
+  const wanted = { metadata: { name: 'agent', annotations: { 'drydock.dev/manifest': 'new' } } }
+  const old = { metadata: { name: 'agent', annotations: { 'drydock.dev/manifest': 'old' } } }
+  const runtime = (phase: 'Switching' | 'Committed'): NodeRuntime => ({
+    apiVersion: 'drydock.dev/v1alpha1',
+    kind: 'NodeRuntime',
+    metadata: { name: 'worker-1' },
+    spec: { permit: 'Switch', revision: 'a', attempt: 1 },
+    status: { phase, revision: 'a', attempt: 1 },
+  })
+  const applied = async (found: object[], runtimes: NodeRuntime[]): Promise<number> => {
+    let writes = 0
+    await reconcileAgent({
+      client: {
+        apply: async (_, object) => {
+          writes++
+          return object as never
+        },
+      },
+      wanted,
+      daemonSets: { list: () => found as never, remember: (object) => object },
+      runtimes: { list: () => runtimes },
+    })
+    return writes
+  }
+  t.equal(await applied([old], [runtime('Switching')]), 0)
+  t.equal(await applied([old], [runtime('Committed')]), 1)
+  t.equal(await applied([], [runtime('Switching')]), 1, 'a missing agent is what the node may be waiting for')
+  t.equal(await applied([wanted], [runtime('Committed')]), 0)
 })
