@@ -127,6 +127,7 @@ async function launch(programs: string, folder: string, processes: Processes, to
     '--endpoint-reconciler-type=none',
     '--service-cluster-ip-range=10.96.0.0/16',
     '--authorization-mode=Node,RBAC',
+    '--allow-privileged=true',
     `--token-auth-file=${tokens}`,
     '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
     `--service-account-signing-key-file=${privateKey}`,
