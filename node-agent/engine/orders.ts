@@ -35,7 +35,7 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
   const { order } = decision
   switch (decision.do) {
     case 'observe':
-      return ledger.say({ ...about(order), phase: 'Observed', observed: await parts.look() })
+      return ledger.say({ ...about(order), phase: 'Observed', ...(await observed(parts)) })
     case 'refuse':
       return ledger.say({ ...about(order), phase: 'Refused', ...decision.why })
     case 'repeat':
@@ -45,6 +45,15 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
       return ledger.say({ ...about(order), phase: 'Removed' })
     default:
       return decision satisfies never
+  }
+}
+
+/** That a look fails is an answer too. */
+async function observed({ look }: Ordering): Promise<Pick<NodeRuntimeStatus, 'observed' | 'reason' | 'message'>> {
+  try {
+    return { observed: await look() }
+  } catch (error) {
+    return { reason: 'ObservationFailed', message: (error as Error).message }
   }
 }
 

@@ -92,7 +92,14 @@ export class Store {
   async load(): Promise<Memory | undefined> {
     const bytes = await this.#disk.read(this.#path('state.json'))
     if (bytes) await makeDurable(this.#disk, this.#path('state.json'))
-    return bytes && (JSON.parse(bytes.toString('utf8')) as Memory)
+    try {
+      return bytes && (JSON.parse(bytes.toString('utf8')) as Memory)
+    } catch (cause) {
+      const path = this.#path('state.json')
+      throw new Error(`${path} cannot be read. It knows the original files in ${this.blobs.folder}: repair it.`, {
+        cause,
+      })
+    }
   }
 
   async save(memory: Memory): Promise<void> {

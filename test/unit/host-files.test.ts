@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { discardUnfinished, makeDurable, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
+import { NoSpaceError, ReadOnlyError, writeError } from '../../node-agent/host/errors.ts'
+import type { Ran } from '../../node-agent/host/host.ts'
+import { nodeDisk } from '../../node-agent/host/node-disk.ts'
+import { runProgram } from '../../node-agent/host/system-host.ts'
+import { parseUnit, systemdUnits } from '../../node-agent/host/systemd.ts'
+import { lockFolder } from '../../node-agent/journal/lock.ts'
+
+t.test('a replaced file keeps its mode and leaves nothing beside it', async (t) => {
+  const folder = t.testdir({ 'config.toml': 'old' })
+  const path = join(folder, 'config.toml')
+  await chmod(path, 0o640)
+  await replaceFile(nodeDisk, path, Buffer.from('new'))
+  t.equal(await readFile(path, 'utf8'), 'new')
+  t.equal((await lstat(path)).mode & 0o777, 0o640)
+  t.strictSame(await readdir(folder), ['config.toml'])
+})
+
+t.test('a linked file stays linked', async (t) => {
+  const folder = t.testdir({ real: 'old' })
+  await symlink('real', join(folder, 'link'))
+  await replaceFile(nodeDisk, join(folder, 'link'), Buffer.from('new'))
+  t.ok((await lstat(join(folder, 'link'))).isSymbolicLink())
+  t.equal(await readFile(join(folder, 'real'), 'utf8'), 'new')
+})
+
+t.test('a temporary file that is a trap is replaced, not written through', async (t) => {
+  const folder = t.testdir({ config: 'old', victim: 'untouched' })
+  await symlink('victim', join(folder, '.config.drydock'))
+  await replaceFile(nodeDisk, join(folder, 'config'), Buffer.from('new'))
+  t.equal(await readFile(join(folder, 'victim'), 'utf8'), 'untouched')
+})
+
+t.test('a file in a folder that is not there yet', async (t) => {
+  const path = join(t.testdir(), 'a/b/config')
+  await makeDurable(nodeDisk, path)
+  await removeFile(nodeDisk, path)
+  await discardUnfinished(nodeDisk, path)
+  await replaceFile(nodeDisk, path, Buffer.from('new'))
+  t.equal((await lstat(path)).mode & 0o777, 0o644)
+  await removeFile(nodeDisk, path)
+  t.equal(await nodeDisk.read(path), undefined)
+})
+
+t.test('a full disk has an error of its own, and the file is as before', async (t) => {
+  const folder = t.testdir()
+  const run = (...argv: string[]): Promise<Ran> => runProgram(argv, { timeoutMs: 5000 })
+  const { code } = await run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder)
+  if (code !== 0) return t.comment('not tried: it needs the right to mount')
+  try {
+    const path = join(folder, 'config')
+    await writeFile(path, 'old')
+    await t.rejects(replaceFile(nodeDisk, path, Buffer.alloc(100_000)), NoSpaceError)
+    t.equal(await readFile(path, 'utf8'), 'old')
+    t.strictSame(await readdir(folder), ['config'])
+    await run('mount', '-o', 'remount,ro', folder)
+    await t.rejects(replaceFile(nodeDisk, path, Buffer.from('new')), ReadOnlyError)
+  } finally {
+    await run('umount', folder)
+  }
+})
+
+t.test('other errors stay what they are', async (t) => {
+  const error = Object.assign(new Error('no'), { code: 'EIO' })
+  t.equal(writeError(error, '/x'), error)
+})
+
+t.test('programs run without a shell, with their output, code and deadline', async (t) => {
+  const ran = await runProgram(['printf', '%s', '$(id); `id` && exit'], { timeoutMs: 5000 })
+  t.strictSame(ran, { code: 0, stdout: '$(id); `id` && exit', stderr: '' })
+  t.equal((await runProgram(['cat'], { timeoutMs: 5000, input: 'given' })).stdout, 'given')
+  t.equal((await runProgram(['false'], { timeoutMs: 5000 })).code, 1)
+  await t.rejects(runProgram(['/no/such/program'], { timeoutMs: 5000 }), /cannot be run/)
+  await t.rejects(runProgram(['sleep', '60'], { timeoutMs: 50 }), /took longer than 50 ms/)
+})
+
+t.test('what systemctl shows of a unit', async (t) => {
+  const shown = [
+    'LoadState=loaded',
+    'ActiveState=active',
+    'SubState=running',
+    'InvocationID=0123abcd',
+    'MainPID=42',
+    'ExecStart={ path=/usr/bin/containerd ; argv[]=/usr/bin/containerd --config path=/x ; ignore_errors=no ; pid=0 }',
+    'FragmentPath=/lib/systemd/system/containerd.service',
+    'DropInPaths=/etc/systemd/system/containerd.service.d/a.conf /run/b.conf',
+  ]
+  t.strictSame(parseUnit(shown.join('\n')), {
+    loadState: 'loaded',
+    activeState: 'active',
+    subState: 'running',
+    invocationId: '0123abcd',
+    mainPid: 42,
+    execStart: '/usr/bin/containerd',
+    files: ['/lib/systemd/system/containerd.service', '/etc/systemd/system/containerd.service.d/a.conf', '/run/b.conf'],
+  })
+  t.match(parseUnit('LoadState=not-found\nExecStart='), {
+    loadState: 'not-found',
+    execStart: '',
+    files: [],
+    mainPid: 0,
+  })
+})
+
+t.test('a start that ends in another state than active is an error with advice', async (t) => {
+  const calls: string[] = []
+  const units = systemdUnits(async (argv) => {
+    calls.push(argv.slice(3).join(' '))
+    return { code: 0, stdout: 'ActiveState=failed\nSubState=failed', stderr: '' }
+  })
+  await t.rejects(units.startUnit('containerd.service'), /is failed \(failed\): see journalctl -u containerd.service/)
+  t.strictSame(calls.slice(0, 2), ['reset-failed -- containerd.service', 'start -- containerd.service'])
+  await units.stopUnit('containerd.service')
+  const refusing = systemdUnits(async () => ({ code: 5, stdout: '', stderr: 'Unit is masked.\n' }))
+  await t.rejects(refusing.startUnit('x.service'), /systemctl start x.service failed: Unit is masked/)
+})
+
+t.test('a folder has one writer, and a killed one leaves no lock', async (t) => {
+  const folder = t.testdir()
+  const first = await lockFolder(folder)
+  await t.rejects(lockFolder(folder), /Another Drydock process/)
+  await first.close()
+  const source = join(import.meta.dirname, '../../node-agent/journal/lock.ts')
+  const script = `const { lockFolder } = await import(${JSON.stringify(source)})
+    globalThis.kept = await lockFolder(${JSON.stringify(folder)}); console.log('locked'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout!, 'data')
+  await t.rejects(lockFolder(folder), /Another Drydock process/)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await (await lockFolder(folder)).close()
+})
+
+t.test('makeDurable follows a link to the file', async (t) => {
+  const folder = t.testdir({ sub: { real: 'x' } })
+  await mkdir(join(folder, 'other'))
+  await symlink('../sub/real', join(folder, 'other/link'))
+  await t.resolves(makeDurable(nodeDisk, join(folder, 'other/link')))
+})
