@@ -47,6 +47,7 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
       if (given.refuseWrite) throw given.refuseWrite
       written.set(path, bytes)
     },
+    makeDurable: async () => {},
     discardUnfinished: async () => {},
     removeFile: async (path) => void written.delete(path),
     run: async (argv) => {
