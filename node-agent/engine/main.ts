@@ -4,19 +4,17 @@ import type { Server } from 'node:http'
 import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
 import { jsonLog } from '../courier/json-log.ts'
-import { observe } from '../detect/observe.ts'
 import { bootClock } from '../host/boot-clock.ts'
 import { nodeDisk } from '../host/node-disk.ts'
 import { systemHost } from '../host/system-host.ts'
 import { lockFolder } from '../journal/lock.ts'
 import { Store } from '../journal/store.ts'
 import { restoreAtBoot } from './boot.ts'
-import { criRuntime } from './cri-runtime.ts'
 import { NodeEngine } from './engine.ts'
 import { kubeletHealthy } from './kubelet-health.ts'
 import { Ledger } from './ledger.ts'
+import { changeParts, lookAt } from './on-demand.ts'
 import { help, type Options, parseOptions } from './options.ts'
-import { planner } from './planning.ts'
 import { closeSocket, removeDrydock } from './remove.ts'
 import { type Served, serve } from './server.ts'
 
@@ -40,10 +38,9 @@ async function serveOrders(options: Options, store: Store, log: Log): Promise<vo
     clock,
     host,
     log,
-    runtime: criRuntime(clock),
+    ...changeParts(host, clock),
     kubeletHealthy,
-    plan: planner(host),
-    look: async () => (await observe(host)).observed,
+    look: () => lookAt(host),
     remove: () => removeDrydock(host, store.folder),
     machineID: id,
     version: DRYDOCK_VERSION,
