@@ -24,11 +24,12 @@ export interface Staged {
  * Assumes that the state holds every write of the caller's own that came before.
  */
 export function plan(state: RolloutState, now: Date): Plan {
-  const { profile, reports } = state
+  const { profile, reports, formerReports } = state
   const target = targetOf(profile.spec)
   const revision = revisionOf(target)
   const isDeleting = profile.metadata.deletionTimestamp !== undefined
-  const reportOf = (wanted: string): string => reportFor(reports, profile.metadata.name, wanted)
+  const reportOf = (wanted: string): string =>
+    reportFor({ profile: profile.metadata.name, reports, formerReports }, wanted)
   const wish = { profile, target, revision, reportOf, now }
   const members = inOrder(state.members)
   const staged = members.map((member) => ({
@@ -37,7 +38,7 @@ export function plan(state: RolloutState, now: Date): Plan {
   }))
   const stop = stopReason(profile, staged)
   const { started, waits } = startTurns(state, staged, stop)
-  const reporting = { profile: profile.metadata.name, revision, isDeleting, isStopped: stop?.reason === failureBudget }
+  const reporting = { reportOf, revision, isDeleting, isStopped: stop?.reason === failureBudget }
   const decisions = [
     ...finalizing(profile),
     ...reportDecisions({ ...reporting, reports, staged, started }),

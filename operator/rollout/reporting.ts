@@ -2,13 +2,13 @@
 import { annotations, originalRevision } from '../../crds/protocol.ts'
 import { isOpen } from './answer.ts'
 import { outcomeOf } from './outcome.ts'
-import type { Decision, Known, Member, ReportView, Stage } from './types.ts'
+import type { Decision, Known, Member, ReportView, RolloutState, Stage } from './types.ts'
 
 /** Nodes that a report lists by name, as its schema bounds it; the counts go on. */
 const listedNodes = 256
 
 export interface Reporting {
-  readonly profile: string
+  readonly reportOf: (revision: string) => string
   readonly revision: string
   readonly isDeleting: boolean
   readonly isStopped: boolean
@@ -18,11 +18,15 @@ export interface Reporting {
   readonly started: readonly Known[]
 }
 
+interface Reports extends Pick<RolloutState, 'reports' | 'formerReports'> {
+  readonly profile: string
+}
+
 /** The report that orders of this revision belong to: the one that runs, or the name of the one to start. */
-export function reportFor(reports: readonly ReportView[], profile: string, revision: string): string {
+export function reportFor({ profile, reports, formerReports }: Reports, revision: string): string {
   const running = reports.find((report) => report.revision === revision && isRunning(report))
   if (running) return running.name
-  const taken = new Set(reports.map(({ name }) => name))
+  const taken = new Set([...formerReports, ...reports.map(({ name }) => name)])
   const first = `${profile}-${revision}`
   for (let number = 1; ; number++) {
     const name = number === 1 ? first : `${first}-${number}`
@@ -38,7 +42,7 @@ export function reportDecisions(reporting: Reporting): Decision[] {
 }
 
 /** A report starts with the first order that belongs to it, or when a rollout that had stopped goes on. */
-function starts({ profile, reports, staged, started }: Reporting): Decision[] {
+function starts({ reportOf, reports, staged, started }: Reporting): Decision[] {
   const known = new Set(reports.map(({ name }) => name))
   const wanted = new Map<string, string>()
   for (const { stage } of staged) {
@@ -47,7 +51,7 @@ function starts({ profile, reports, staged, started }: Reporting): Decision[] {
   }
   for (const { runtime } of started) {
     const revision = runtime.spec?.revision ?? ''
-    wanted.set(reportFor(reports, profile, revision), revision)
+    wanted.set(reportOf(revision), revision)
   }
   return [...wanted]
     .filter(([name]) => !known.has(name))

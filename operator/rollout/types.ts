@@ -100,6 +100,8 @@ export interface RolloutState {
   /** Control-plane nodes of the whole cluster that are not Ready or in the middle of a change, of any profile. */
   readonly busyControlPlane: readonly string[]
   readonly reports: readonly ReportView[]
+  /** Names of reports that a profile of this name had before it was deleted and created again: they stay as they are. */
+  readonly formerReports: readonly string[]
 }
 
 /** The order that a node gets; how far it may go follows. */

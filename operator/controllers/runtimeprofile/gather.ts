@@ -34,11 +34,18 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: NodeMemo
     members.push({ node, runtime, intent, drain: memory.drain(node.name), gateMilliseconds })
   }
   const { name, uid } = profile.metadata
-  const reports = stores.reports
-    .list()
-    .filter(({ spec }) => spec.profile === name && (spec.profileUID ?? uid) === uid)
-    .sort((a, b) => compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp))
-  return { profile, members, busyControlPlane: busyControlPlane.sort(), reports: reports.map(reportViewOf) }
+  const named = stores.reports.list().filter(({ spec }) => spec.profile === name)
+  const { own = [], former = [] } = Object.groupBy(named, ({ spec }) =>
+    (spec.profileUID ?? uid) === uid ? 'own' : 'former',
+  )
+  const reports = own.toSorted((a, b) => compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp))
+  return {
+    profile,
+    members,
+    busyControlPlane: busyControlPlane.sort(),
+    reports: reports.map(reportViewOf),
+    formerReports: former.map(({ metadata }) => metadata.name),
+  }
 }
 
 const compare = (a = '', b = ''): number => (a < b ? -1 : a > b ? 1 : 0)
