@@ -28,7 +28,9 @@ export interface Machine {
 /** Copies the base. With --reflink the copy is free where the file system can share blocks. */
 export async function createRoot(base: string, root: string): Promise<void> {
   await must(['cp', '-a', '--reflink=auto', base, root])
+  // systemd makes a new one at the first boot, unless D-Bus has one from when its package was installed.
   await writeFile(join(root, 'etc/machine-id'), '')
+  await rm(join(root, 'var/lib/dbus/machine-id'), { force: true })
 }
 
 export async function installContainerd2(root: string, binaries: string): Promise<void> {
