@@ -22,6 +22,13 @@ const retryMs = 1000
 /** Reasons that a replay of the journal finds by itself: going back for them needs no record. */
 const selfEvident: readonly string[] = ['DeadlineExceeded', 'Rebooted']
 
+/** Where time or an order ended the step, those are the reason; the error then says what took the time. */
+function whyFailed(step: StepName, message: string, next: Decision): Why {
+  if (next.do !== 'back') return { reason: 'StepFailed', message, step }
+  const { why } = next
+  return why.reason === 'DeadlineExceeded' ? { ...why, message: `${why.message} ${message}` } : why
+}
+
 /** The open change, as long as `signal` does not abort; then the next start goes on. */
 export class Changer {
   readonly #parts: Changing
@@ -52,11 +59,9 @@ export class Changer {
       ledger.alter((now) => now && stepped(now))
     } catch (error) {
       if (this.#signal.aborted) return
-      // Where time or an order ended the step, those are the reason, and the error only what they led to.
       const next = decide(ledger.state, this.#parts.clock.instant())
-      const message = (error as Error).message
       this.#parts.log.warn('a step failed', { step: name, error })
-      await this.back(next.do === 'back' ? next.why : { reason: 'StepFailed', message, step: name })
+      await this.back(whyFailed(name, (error as Error).message, next))
     } finally {
       this.#interrupt = undefined
     }

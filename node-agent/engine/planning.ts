@@ -1,9 +1,10 @@
 /** Detection and planning, brought together for one order. */
 
+import { finalizer } from '../../crds/protocol.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
 import { observe } from '../detect/observe.ts'
-import { type Action, isRefusal, type Observed } from '../engines/engine.ts'
+import { type Action, isRefusal, type Observed, type Refusal } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Expectation, Order } from '../journal/records.ts'
@@ -59,14 +60,21 @@ function changeOf(order: Order, observation: Observation, memory: Memory, action
   }
 }
 
+/** A profile is not let go of before its nodes have their files back: a person who does not want them back must know how. */
+function told({ target }: Order, { reason, message }: Refusal): Refusal {
+  if (target) return { reason, message }
+  const how = `to keep what the node runs now, remove the finalizer ${finalizer} of the profile`
+  return { reason, message: `what the node ran before Drydock cannot be put back: ${message}; or, ${how}` }
+}
+
 export function planner(host: Host): Plan {
   return async (order, pasts, memory) => {
     const observation = await observe(host)
     const { observed } = observation
     const plan = planNode({ observation, target: order.target, pasts })
-    if (isRefusal(plan)) return { observed, plan }
+    if (isRefusal(plan)) return { observed, plan: told(order, plan) }
     const refusal = await checkPlan(host, observation, plan, order.target)
-    if (refusal) return { observed, plan: refusal }
+    if (refusal) return { observed, plan: told(order, refusal) }
     const { edits, changes, action } = plan
     return { observed, plan: { edits, changes: [...changes], change: changeOf(order, observation, memory, action) } }
   }

@@ -40,6 +40,6 @@ export interface Host {
   /** Runs a program with an argument list, never through a shell. A program that cannot be started or runs too long throws. */
   run(argv: readonly string[], options: { timeoutMs: number; input?: string }): Promise<Ran>
   unit(name: string): Promise<UnitState>
-  startUnit(name: string): Promise<void>
+  startUnit(name: string, timeoutMs: number): Promise<void>
   stopUnit(name: string): Promise<void>
 }

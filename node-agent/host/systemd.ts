@@ -16,7 +16,7 @@ const properties = [
 ]
 
 /** A node's kubelet and engines stop in seconds; a container that does not end may hold a stop for systemd's 90 s. */
-const jobTimeoutMs = 120_000
+const stopTimeoutMs = 120_000
 
 /** `systemctl show` prints `KEY=value`, one a line. */
 export function parseUnit(shown: string): UnitState {
@@ -39,7 +39,8 @@ export function parseUnit(shown: string): UnitState {
 
 export interface Units {
   unit(name: string): Promise<UnitState>
-  startUnit(name: string): Promise<void>
+  /** What a unit runs before its own program may hold a start for as long as it likes. */
+  startUnit(name: string, timeoutMs: number): Promise<void>
   stopUnit(name: string): Promise<void>
 }
 
@@ -53,18 +54,21 @@ export function systemdUnits(run: Run): Units {
     return parseUnit(shown.stdout)
   }
 
-  const job = async (verb: 'start' | 'stop', name: string): Promise<void> => {
-    const ran = await systemctl(jobTimeoutMs, verb, '--', name)
-    if (ran.code !== 0) throw new UnitError(`systemctl ${verb} ${name} failed: ${ran.stderr.trim()}`)
+  const job = async (verb: 'start' | 'stop', name: string, timeoutMs: number): Promise<void> => {
+    const ran = await systemctl(timeoutMs, verb, '--', name).catch((cause: Error) => {
+      throw new UnitError(`${cause.message}: see journalctl -u ${name}.`, { cause })
+    })
+    const said = ran.stderr.trim().replaceAll(/\s+/g, ' ')
+    if (ran.code !== 0) throw new UnitError(`systemctl ${verb} ${name} failed: ${said}`)
   }
 
   return {
     unit,
     /** A start of a unit that is active already starts nothing: the caller stops it first. */
-    startUnit: async (name) => {
+    startUnit: async (name, timeoutMs) => {
       // Earlier failures count against the unit's start limit, which would refuse this start. Fails when nothing failed.
       await systemctl(10_000, 'reset-failed', '--', name)
-      await job('start', name)
+      await job('start', name, timeoutMs)
       const state = await unit(name)
       if (state.activeState !== 'active') {
         throw new UnitError(
@@ -73,7 +77,7 @@ export function systemdUnits(run: Run): Units {
       }
     },
     stopUnit: async (name) => {
-      await job('stop', name)
+      await job('stop', name, stopTimeoutMs)
       const state = await unit(name)
       if (state.activeState !== 'inactive' && state.activeState !== 'failed') {
         throw new UnitError(`${name} was stopped but is ${state.activeState} (${state.subState}).`)

@@ -17,6 +17,10 @@ const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
     /executable file not found|no such file or directory: unknown/,
     'the handler’s program is not where its configuration says',
   ],
+  [
+    /did not terminate successfully/,
+    'the handler’s program starts and fails: try it by hand, or name another binary in the profile',
+  ],
   [/is reserved for/, 'remains of an earlier pod are in the way: remove that sandbox'],
 ]
 

@@ -81,9 +81,10 @@ export async function stopIfActive({ host }: StepContext, unit: string): Promise
 
 /** Starts a unit for certain: one that runs keeps what it loaded when it started, whatever its files say now. */
 export async function startAnew(context: StepContext, unit: string): Promise<void> {
-  const before = await context.host.unit(unit)
-  if (before.activeState !== 'inactive') await context.host.stopUnit(unit)
-  await context.host.startUnit(unit)
-  const after = await context.host.unit(unit)
+  const { host, clock, limit } = context
+  const before = await host.unit(unit)
+  if (before.activeState !== 'inactive') await host.stopUnit(unit)
+  await host.startUnit(unit, Math.max(1, Math.round(limit.untilMs - clock.monotonicMs())))
+  const after = await host.unit(unit)
   if (after.invocationId === before.invocationId) throw new Error(`${unit} was not started anew.`)
 }

@@ -1,5 +1,5 @@
 /** Asks the installed containerd itself about the edited files, and each handler's program whether it runs. */
-import { basename, dirname } from 'node:path/posix'
+import { dirname } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
 import { withStaged } from '../staged.ts'
@@ -34,7 +34,9 @@ async function checkFile(
   const disabled = Array.isArray(tree['disabled_plugins']) ? tree['disabled_plugins'] : []
   const cri = disabled.find((plugin) => layoutOf(version).plugins.includes(plugin))
   if (cri !== undefined) return mismatch(`its CRI plugin is disabled ("${cri}" in disabled_plugins)`)
-  return checkDefault(view, target) ?? checkWanted(view, target) ?? (await checkPrograms(host, found, handlers))
+  return (
+    checkDefault(view, target) ?? checkWanted(view, target) ?? (await checkPrograms(host, found, { handlers, target }))
+  )
 }
 
 function checkDefault(view: Tree, target: Target | undefined): Refusal | undefined {
@@ -74,12 +76,12 @@ function checkDrivers(handlers: readonly [string, Tree][], driver: CgroupDriver)
 async function checkPrograms(
   host: Host,
   found: Found,
-  handlers: readonly [string, Tree][],
+  { handlers, target }: { handlers: readonly [string, Tree][]; target: Target | undefined },
 ): Promise<Refusal | undefined> {
   for (const [name, handler] of handlers) {
     const isRunc = handler['runtime_type'] === runcType
     const program = isRunc ? await programOf(host, handler, found.searchPath) : await shimOf(host, found, handler)
-    if (program === undefined) return noProgram(name, handler, found)
+    if (program === undefined) return noProgram(found, { name, handler, target })
     if (isRunc && !(await ociRuntime(host, program))) {
       const message = `handler "${name}": "${program} --version" does not run on this node; repair it, or name another binary`
       return { reason: 'RuntimeBroken', message }
@@ -96,15 +98,25 @@ function shimOf(host: Host, found: Found, handler: Tree): Promise<string | undef
   return find(host, program, [dirname(found.observed.engine?.binary ?? '/'), ...found.searchPath])
 }
 
-function noProgram(name: string, handler: Tree, found: Found): Refusal {
+interface Named {
+  readonly name: string
+  readonly handler: Tree
+  readonly target: Target | undefined
+}
+
+function noProgram(found: Found, { name, handler, target }: Named): Refusal {
   const named = valueAt(handler, ['options', 'BinaryName'])
   const program = handler['runtime_type'] !== runcType ? `the shim of ${handler['runtime_type']}` : named || 'runc'
   const where = String(program).startsWith('/')
     ? 'does not exist or is not executable'
     : `is in none of ${found.searchPath.join(', ')}`
+  const isAsked = target?.handlers?.some((asked) => asked.name === name)
+  const change = isAsked
+    ? 'change that handler in the profile'
+    : `remove that handler from ${found.configFiles[0].path}`
   return {
     reason: 'RuntimeNotInstalled',
-    message: `handler "${name}": ${program} ${where} on this node: install it, or remove the handler from ${basename(found.configFiles[0].path)}`,
+    message: `handler "${name}": ${program} ${where} on this node: install it, or ${change}`,
   }
 }
 
