@@ -18,8 +18,8 @@ export const unitNames = [socketUnit, engineUnit, bootUnit] as const
 /** The dynamic loader, by `process.arch`. */
 const loaders: Readonly<Record<string, string>> = { x64: 'ld-linux-x86-64.so.2', arm64: 'ld-linux-aarch64.so.1' }
 
-/** Small heaps: the engine lives for seconds, on nodes where memory is for pods. */
-const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=96', '--v8-pool-size=1']
+/** Memory of a node is for pods: the engine waits for others most of its short life, and needs no compiler for that. */
+const nodeFlags = ['--lite-mode', '--max-semi-space-size=1', '--v8-pool-size=0']
 
 /** Whatever a node may call its engines and its kubelet; those that are not there are ignored. */
 const nodeUnits = 'containerd.service crio.service docker.service cri-docker.service kubelet.service'
@@ -54,6 +54,7 @@ StartLimitIntervalSec=0
 ExecStart=${command}
 Restart=on-failure
 RestartSec=1
+Environment=MALLOC_ARENA_MAX=1
 UMask=0077
 TimeoutStopSec=30
 `
