@@ -3,6 +3,7 @@ import type { Log } from '../../kube/log.ts'
 import type { Observed } from '../engines/engine.ts'
 import { committed, undone } from '../journal/memory.ts'
 import type { Why } from '../journal/records.ts'
+import { steps } from '../steps/index.ts'
 import type { StepName } from '../steps/step.ts'
 import { type Acting, applyStep, revertStep } from './act.ts'
 import { answerOf } from './answer.ts'
@@ -86,7 +87,7 @@ export class Changer {
 
   async undo(work: Work, names: readonly StepName[]): Promise<void> {
     const failures: Why[] = []
-    for (const name of names) {
+    for (const name of names.filter((each) => steps[each].revert)) {
       if (this.#signal.aborted) return
       this.#ledger.alter((now) => now && undoing(now, name, this.#parts.clock.instant()))
       const failure = await revertStep(this.#parts, work, name, (finding) =>

@@ -74,16 +74,22 @@ export async function waitUntil(context: StepContext, what: string, holds: () =>
   }
 }
 
+/** A unit that was stopped while it was still starting is often left as failed: it does not run, and that is what counts. */
+export async function isStopped({ host }: Pick<StepContext, 'host'>, unit: string): Promise<boolean> {
+  const { activeState } = await host.unit(unit)
+  return activeState === 'inactive' || activeState === 'failed'
+}
+
 /** Stops a unit, if it runs at all. */
-export async function stopIfActive({ host }: StepContext, unit: string): Promise<void> {
-  if ((await host.unit(unit)).activeState !== 'inactive') await host.stopUnit(unit)
+export async function stopIfActive(context: StepContext, unit: string): Promise<void> {
+  if (!(await isStopped(context, unit))) await context.host.stopUnit(unit)
 }
 
 /** Starts a unit for certain: one that runs keeps what it loaded when it started, whatever its files say now. */
 export async function startAnew(context: StepContext, unit: string): Promise<void> {
   const { host, clock, limit } = context
   const before = await host.unit(unit)
-  if (before.activeState !== 'inactive') await host.stopUnit(unit)
+  await stopIfActive(context, unit)
   await host.startUnit(unit, Math.max(1, Math.round(limit.untilMs - clock.monotonicMs())))
   const after = await host.unit(unit)
   if (after.invocationId === before.invocationId) throw new Error(`${unit} was not started anew.`)

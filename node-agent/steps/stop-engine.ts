@@ -1,8 +1,8 @@
-import { type Step, startAnew } from './step.ts'
+import { isStopped, type Step, startAnew } from './step.ts'
 
 export const stopEngine: Step = {
   name: 'stop-engine',
-  check: async ({ host, change }) => (await host.unit(change.engineUnit)).activeState === 'inactive',
+  check: (context) => isStopped(context, context.change.engineUnit),
   apply: ({ host, change }) => host.stopUnit(change.engineUnit),
   revert: async (context) => {
     const { change, runtime, limit } = context

@@ -1,6 +1,6 @@
 import { proveExpectation } from './prove.ts'
 import { startKubeletAnew } from './start-kubelet.ts'
-import { type Step, stopIfActive } from './step.ts'
+import { isStopped, type Step, stopIfActive } from './step.ts'
 
 /**
  * The first step, so its revert comes last: it proves the former state before the kubelet brings pods back. The kubelet
@@ -8,7 +8,7 @@ import { type Step, stopIfActive } from './step.ts'
  */
 export const stopKubelet: Step = {
   name: 'stop-kubelet',
-  check: async ({ host, change }) => (await host.unit(change.kubeletUnit)).activeState === 'inactive',
+  check: (context) => isStopped(context, context.change.kubeletUnit),
   apply: ({ host, change }) => host.stopUnit(change.kubeletUnit),
   revert: async (context) => {
     try {

@@ -300,7 +300,9 @@ export class World {
 
   #unitState(name: string): UnitState {
     const unit = this.units[name as 'engine' | 'kubelet']
-    const activeState = unit.active ? 'active' : 'inactive'
+    // One that ends with an error when it is told to stop is left as failed.
+    const stopped = unit.invocation % 2 === 0 ? 'inactive' : 'failed'
+    const activeState = unit.active ? 'active' : stopped
     const invocationId = String(unit.invocation)
     return { loadState: 'loaded', activeState, subState: '', invocationId, mainPid: 1, execStart: '', files: [] }
   }
