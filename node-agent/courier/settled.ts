@@ -13,7 +13,7 @@ const answers: Readonly<Record<Exclude<Permit, 'Observe'>, readonly Phase[]>> = 
   Switch: ['Proven', ...final],
   Commit: final,
   Rollback: final,
-  Remove: ['Removed', 'Refused', 'Failed'],
+  Remove: ['Removed', 'Failed'],
 }
 
 export function isMoving(status: NodeRuntimeStatus): boolean {

@@ -1,6 +1,7 @@
 /** Takes Drydock's own files off the host. */
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { engineSocket } from '../../crds/protocol.ts'
 import type { Host } from '../host/host.ts'
 import { socketUnit, unitFolder, unitNames } from './units.ts'
 
@@ -18,7 +19,8 @@ export async function removeDrydock(host: Host, stateFolder: string): Promise<vo
   await rm(versionsFolder, { recursive: true, force: true })
 }
 
-/** The last act: systemd would go on listening for an engine that is gone. */
+/** The last act: systemd would go on listening for an engine that is gone. It has forgotten to remove the socket with its unit's file. */
 export async function closeSocket(host: Host): Promise<void> {
   await host.run(['systemctl', 'stop', '--no-block', '--', socketUnit], { timeoutMs: 30_000 })
+  await rm(dirname(engineSocket), { recursive: true, force: true })
 }
