@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists } from './cache.ts'
@@ -62,7 +63,24 @@ export async function processesIn({ folders }: Cgroup): Promise<number[]> {
   return [...found]
 }
 
-/** Ends everything in it at once and removes it. Throws when something outlives SIGKILL for 20 seconds. */
+/**
+ * Ends everything in it at the same instant: nothing gets to see that something else has ended. A process that is frozen
+ * takes its SIGKILL as the first thing when it thaws.
+ */
+export async function killAtOnce(cgroup: Cgroup): Promise<void> {
+  const freezer = cgroup.folders.map((folder) => join(folder, 'freezer.state')).find((file) => existsSync(file))
+  if (!freezer) throw new Error('this machine has no cgroup v1 freezer: mount one at /sys/fs/cgroup/freezer')
+  await writeFile(freezer, 'FROZEN')
+  const freezing = async () => {
+    const state = (await readFile(freezer, 'utf8')).trim()
+    return state === 'FROZEN' ? undefined : `it is ${state}`
+  }
+  await waitFor('a standstill of all processes', freezing, { timeout: 10_000, every: 5 })
+  for (const pid of await processesIn(cgroup)) process.kill(pid, 'SIGKILL')
+  await writeFile(freezer, 'THAWED')
+}
+
+/** Ends everything in it and removes it. Throws when something outlives SIGKILL for 20 seconds. */
 export async function destroyCgroup(cgroup: Cgroup): Promise<void> {
   const ending = async () => {
     const left = await processesIn(cgroup)

@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists } from './cache.ts'
-import { type Cgroup, createCgroup, destroyCgroup, processesIn } from './cgroup.ts'
+import { type Cgroup, createCgroup, destroyCgroup, killAtOnce, processesIn } from './cgroup.ts'
 import { bridge, inNetwork } from './network.ts'
 import { hyperkubeFolder, type NodeSpec } from './node-files.ts'
 import { nodeKinds } from './node-kind.ts'
@@ -64,8 +64,7 @@ async function bootState(machine: Machine): Promise<string | undefined> {
 
 /** Ends every process of the machine at once, as a power cut does. Its files stay. */
 export async function powerOff(machine: Machine): Promise<void> {
-  const init = await initOf(machine)
-  if (init !== undefined) process.kill(init, 'SIGKILL')
+  if ((await initOf(machine)) !== undefined) await killAtOnce(machine.cgroup)
   await destroyCgroup(machine.cgroup)
 }
 
