@@ -231,7 +231,7 @@ async function main(): Promise<void> {
   for (const fault of faults) {
     await group(`crashes: ${fault}`, await crashingEverywhere({ story: 'commit', action: 'DrainRestart', fault }))
   }
-  await group('several crashes', severalCrashes(3000))
+  await group('several crashes', severalCrashes(1500))
 }
 
 await main()

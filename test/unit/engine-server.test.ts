@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { systemClock } from '../../kube/clock.ts'
+import { silentLog } from '../../kube/log.ts'
+import { NodeEngine } from '../../node-agent/engine/engine.ts'
+import { Ledger } from '../../node-agent/engine/ledger.ts'
+import { parseOptions } from '../../node-agent/engine/options.ts'
+import { serve } from '../../node-agent/engine/server.ts'
+import { unitsOf } from '../../node-agent/engine/units.ts'
+import { bootClock } from '../../node-agent/host/boot-clock.ts'
+import { nodeDisk } from '../../node-agent/host/node-disk.ts'
+import { systemHost } from '../../node-agent/host/system-host.ts'
+import { Store } from '../../node-agent/journal/store.ts'
+
+const refused = async (): Promise<never> => {
+  throw new Error('not in this test')
+}
+
+interface Reply {
+  readonly code: number
+  readonly body: { run: string; seq: number; status: Record<string, unknown>; message: string }
+}
+
+async function engine(t: Test, before?: (store: Store) => Promise<void>) {
+  const folder = t.testdir()
+  const store = new Store(nodeDisk, join(folder, 'state'))
+  const clock = bootClock()
+  await store.makeFolder()
+  await before?.(store)
+  const stop = new AbortController()
+  const parts = {
+    store,
+    clock,
+    host: systemHost(),
+    log: silentLog,
+    runtime: { ready: refused, removePods: refused, prove: refused },
+    kubeletHealthy: async () => true,
+    plan: async () => ({ observed: {}, plan: { reason: 'EngineUnknown', message: 'There is no engine.' } }),
+    look: async () => ({ kubeletVersion: '1.36.3' }),
+    remove: async () => {},
+    machineID: 'm',
+    version: '1.2.3',
+  }
+  const node = new NodeEngine(parts, await Ledger.open(store, clock, 'm'), stop.signal)
+  const served = serve({ engine: node, clock: systemClock, run: 'this-run' })
+  // A fixture's path is longer than a socket's may be.
+  const sockets = await mkdtemp(join(tmpdir(), 'drydock-engine-'))
+  const socketPath = join(sockets, 'sock')
+  await new Promise<void>((resolve) => served.server.listen(socketPath, resolve))
+  const running = node.run()
+  t.teardown(async () => {
+    stop.abort()
+    await running
+    served.server.close()
+    served.server.closeAllConnections()
+    await rm(sockets, { recursive: true })
+  })
+  const ask = async (method: string, path: string, body?: object | string): Promise<Reply> => {
+    const sent = request({ socketPath, method, path, agent: false })
+    sent.end(typeof body === 'object' ? JSON.stringify(body) : body)
+    const [response] = await once(sent, 'response')
+    let text = ''
+    for await (const chunk of response) text += chunk
+    return { code: response.statusCode, body: JSON.parse(text) }
+  }
+  const phase = async (wanted: string, generation?: number): Promise<Reply> => {
+    for (let reply = await ask('GET', '/v1/state'); ; ) {
+      const { phase, observedGeneration } = reply.body.status
+      if (phase === wanted && (generation === undefined || generation === observedGeneration)) return reply
+      reply = await ask('GET', `/v1/state?after=${reply.body.seq}&run=this-run&waitSeconds=5`)
+    }
+  }
+  return { ask, phase, node, store, served }
+}
+
+const order = {
+  permit: 'Prepare',
+  revision: 'r1',
+  attempt: 1,
+  fence: 5,
+  nodeUID: 'u',
+  image: 'agent',
+  generation: 7,
+  target: { engine: { name: 'containerd' } },
+}
+
+t.test('an order and its answer', async (t) => {
+  const { ask, phase, node } = await engine(t)
+  t.match(await ask('GET', '/v1/state'), {
+    code: 200,
+    body: { run: 'this-run', status: { agentVersion: '1.2.3', machineID: 'm', drifted: false } },
+  })
+  t.equal((await ask('PUT', '/v1/order', { permit: 'Observe' })).code, 202)
+  t.match((await phase('Observed')).body.status, { observed: { kubeletVersion: '1.36.3' } })
+  t.equal((await ask('PUT', '/v1/order', order)).code, 202)
+  const { body } = await phase('Refused')
+  t.match(body.status, { revision: 'r1', attempt: 1, observedGeneration: 7, reason: 'EngineUnknown' })
+  await ask('PUT', '/v1/order', { ...order, permit: 'Switch', generation: 8 })
+  t.match((await phase('Refused', 8)).body.status, { revision: 'r1', reason: 'EngineUnknown' }, 'the answer stands')
+  while (!node.idle) await systemClock.sleep(5)
+})
+
+t.test('what is wrong with an order is said', async (t) => {
+  const { ask } = await engine(t)
+  const wrong: readonly [object | string, RegExp][] = [
+    ['{', /not JSON/],
+    ['[]', /must be a JSON object/],
+    [{ permit: 'Destroy' }, /permit must be one of Observe, Prepare/],
+    [{ ...order, revision: undefined }, /revision is missing/],
+    [{ ...order, attempt: -1 }, /attempt must be a whole number/],
+    [{ ...order, fence: '5' }, /fence must be a whole number/],
+    [{ ...order, timeoutSeconds: 0.5 }, /timeoutSeconds must be/],
+    [{ ...order, image: '' }, /image is missing/],
+    [{ ...order, target: undefined }, /only revision "original" goes without/],
+    [{ ...order, target: { engine: {} } }, /target.engine.name is missing/],
+    [{ ...order, target: { engine: { name: 'containerd' }, handlers: [{}] } }, /needs a name/],
+    ['x'.repeat(1024 * 1024 + 1), /larger than/],
+  ]
+  for (const [body, message] of wrong) t.match(await ask('PUT', '/v1/order', body), { code: 400, body: { message } })
+  t.match(await ask('GET', '/v2'), { code: 404, body: { message: /There is no GET \/v2/ } })
+})
+
+t.test('an older fence is refused, also by the next engine', async (t) => {
+  const { ask, node, phase, store } = await engine(t)
+  await ask('PUT', '/v1/order', order)
+  await phase('Refused')
+  while (!node.idle) await systemClock.sleep(5)
+  t.match(await ask('PUT', '/v1/order', { ...order, fence: 4, attempt: 2 }), {
+    code: 409,
+    body: { message: /fence 4.*fence 5/ },
+  })
+  t.equal((await ask('GET', '/v1/state')).body.status['attempt'], 1)
+  for (let memory = await store.load(); memory?.fence !== 5; memory = await store.load()) await systemClock.sleep(5)
+})
+
+t.test('a long poll ends with news, or when its time is up', async (t) => {
+  const { ask } = await engine(t)
+  const { seq } = (await ask('GET', '/v1/state')).body
+  const begin = performance.now()
+  t.equal((await ask('GET', `/v1/state?after=${seq}&run=this-run&waitSeconds=0.2`)).body.seq, seq)
+  t.ok(performance.now() - begin >= 190)
+  t.equal((await ask('GET', `/v1/state?after=${seq}&run=another&waitSeconds=30`)).body.seq, seq, 'another run is news')
+  const news = ask('GET', `/v1/state?after=${seq}&run=this-run&waitSeconds=30`)
+  await ask('PUT', '/v1/order', { permit: 'Observe' })
+  t.ok((await news).body.seq > seq)
+})
+
+t.test('drift is seen', async (t) => {
+  const path = join(t.testdir({ managed: 'by hand' }), 'managed')
+  const { ask } = await engine(t, async (store) => {
+    const written = await store.blobs.put(Buffer.from('by Drydock'))
+    await store.save({ machineID: 'm', fence: 1, files: { [path]: { original: null, written } } })
+  })
+  t.equal((await ask('GET', '/v1/state')).body.status['drifted'], true)
+})
+
+t.test('Removed is told before the engine ends', async (t) => {
+  const { ask, phase, node, served } = await engine(t)
+  await ask('PUT', '/v1/order', { permit: 'Remove' })
+  await phase('Removed')
+  t.ok(node.removed)
+  t.ok(served.removalTold())
+})
+
+t.test('options', async (t) => {
+  t.match(parseOptions(['--socket', '/s'], {}, 1), {
+    command: 'serve',
+    listen: { path: '/s' },
+    stateDir: '/var/lib/drydock',
+  })
+  t.match(parseOptions([], { LISTEN_FDS: '1', LISTEN_PID: '1' }, 1), { listen: { fd: 3 } })
+  t.throws(() => parseOptions([], { LISTEN_FDS: '1', LISTEN_PID: '2' }, 1), /systemd passed no socket/)
+  t.match(parseOptions(['boot'], {}, 1), { command: 'boot' })
+  t.throws(() => parseOptions(['start'], {}, 1), /not a command/)
+  t.equal(parseOptions(['--help'], {}, 1), undefined)
+})
+
+t.test('units', async (t) => {
+  const units = unitsOf('/opt/drydock/1.2.3', 'arm64')
+  t.strictSame(
+    units.filter(({ enabled }) => enabled).map(({ name }) => name),
+    ['drydock-engine.socket'],
+  )
+  const text = (name: string): string => units.find((unit) => unit.name === name)!.text
+  const command =
+    '/opt/drydock/1.2.3/lib/ld-linux-aarch64.so.1 --library-path /opt/drydock/1.2.3/lib /opt/drydock/1.2.3/node'
+  t.match(text('drydock-engine.service'), new RegExp(`ExecStart=${command} .*/opt/drydock/1.2.3/engine.cjs\n`))
+  t.match(
+    text('drydock-boot.service'),
+    /ConditionPathExists=\/var\/lib\/drydock\/journal\nBefore=containerd.service .*kubelet.service/,
+  )
+  t.throws(() => unitsOf('/opt/drydock/1.2.3', 'riscv64'), /no engine for machines of type riscv64/)
+})
