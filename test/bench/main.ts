@@ -1,0 +1,164 @@
+/** `npm run bench`: speed and memory on a real cluster, each next to its yardstick or its bar. */
+import { writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { table } from '../../cli/render/table.ts'
+import { bringUp, settingsFrom } from '../cluster/cluster.ts'
+import { takeDown } from '../cluster/take-down.ts'
+import { drydockImages, installDrydock } from '../support/install.ts'
+import { type Row, verdictOf } from './bar.ts'
+import { Bed } from './bed.ts'
+import { kubeletDown } from './kubelet-down.ts'
+import { memory } from './memory.ts'
+import { proof } from './proof.ts'
+import { writesPerChange, writesWhenIdle } from './writes.ts'
+
+const clusterName = 'bench'
+
+interface Options {
+  /** Pairs of each paired benchmark; its own number when absent. */
+  readonly runs?: number
+  readonly idleSeconds: number
+}
+
+type Benchmark = (bed: Bed, options: Options) => Promise<readonly Row[]>
+
+/** In this order: the idle period comes last, when nothing is left to be done. */
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  writes: (bed) => writesPerChange(bed),
+  memory: (bed) => memory(bed),
+  'kubelet-down': (bed, { runs }) => kubeletDown(bed, runs),
+  proof: (bed, { runs }) => proof(bed, runs),
+  idle: (bed, { idleSeconds }) => writesWhenIdle(bed, idleSeconds),
+}
+
+const usage = `npm run bench [-- --only NAME,...] [--runs N] [--idle SECONDS] [--json FILE]
+
+Brings up a cluster of a control plane and a worker, installs Drydock, measures, and prints one table. Ends with 1 when
+a bar is missed. Needs what npm run demo needs.
+
+  writes        requests of Drydock that change something, per changed node, by the API server's audit log: at most 18
+  memory        peak resident set in rollouts, of the courier (60 MB), the engine (60 MB), the operator (140 MB); how soon
+                the engine is gone (15 s). MB are 10⁶ bytes
+  kubelet-down  the time without a kubelet for a change, next to a script that does the same without proof: at most 2 times
+  proof         the proof of a handler, next to the same CRI calls by a raw gRPC client: at most 1.15 times
+  idle          the same requests per node and hour when all nodes have converged: 0
+
+  --only        these alone
+  --runs        pairs of each benchmark with a yardstick (proof 15, kubelet-down 6); the ratio is the median of the pairs'
+  --idle        seconds of the idle period (120); the drift check, every ten minutes, falls into longer ones
+  --json        writes the rows with the figures in full to a file`
+
+const started = Date.now()
+const log = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`)
+
+class UsageError extends Error {}
+
+interface Call extends Options {
+  readonly names: readonly string[]
+  readonly json?: string
+}
+
+/** Undefined when help was asked for. */
+function callOf(argv: readonly string[]): Call | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: 'string' },
+      runs: { type: 'string' },
+      idle: { type: 'string', default: '120' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  const all = Object.keys(benchmarks)
+  const only = values.only?.split(',') ?? all
+  const unknown = only.find((name) => !all.includes(name))
+  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: write some of ${all.join(', ')}`)
+  return {
+    names: all.filter((name) => only.includes(name)),
+    idleSeconds: positive('--idle', values.idle),
+    ...(values.runs !== undefined && { runs: positive('--runs', values.runs) }),
+    ...(values.json !== undefined && { json: values.json }),
+  }
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${option} ${text}: write a whole number from 1`)
+  return value
+}
+
+async function measure({ names, ...options }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
+  const [cluster, images] = await Promise.all([
+    bringUp({
+      name: clusterName,
+      nodes: [
+        { name: 'control-plane', kind: 'debian12', controlPlane: true },
+        { name: 'worker-1', kind: 'debian12', controlPlane: false },
+      ],
+      log,
+    }),
+    drydockImages(log),
+  ])
+  await cluster.load(images)
+  await installDrydock(cluster)
+  const bed = new Bed(cluster, log)
+  await bed.addDaemons()
+  const results = new Map<string, readonly Row[]>()
+  for (const name of names) {
+    log(`${name} ...`)
+    results.set(name, await benchmarks[name]!(bed, options))
+  }
+  return results
+}
+
+function shown(results: ReadonlyMap<string, readonly Row[]>): string {
+  const header = ['WHAT', 'OURS', 'YARDSTICK', 'RATIO', 'BAR', 'VERDICT', 'COMMAND', 'WHAT THE FIGURES ARE']
+  const figure = (value: number | undefined, unit: string): string =>
+    value === undefined ? '' : `${Number.isInteger(value) ? value : value.toPrecision(3)} ${unit}`.trim()
+  const rows = [...results].flatMap(([name, all]) =>
+    all.map((row) => [
+      row.name,
+      figure(row.ours, row.unit),
+      figure(row.yardstick, row.unit),
+      row.ratio?.toFixed(2) ?? '',
+      row.ratio === undefined ? figure(row.bar, row.unit) : (row.bar?.toFixed(2) ?? ''),
+      verdictOf(row),
+      `npm run bench -- --only ${name}`,
+      row.note,
+    ]),
+  )
+  return table(header, rows)
+}
+
+async function main(): Promise<number> {
+  const call = callOf(process.argv.slice(2))
+  if (!call) {
+    console.log(usage)
+    return 0
+  }
+  const down = () => takeDown(settingsFrom(process.env), clusterName, () => undefined)
+  process.once('SIGINT', () => void down().finally(() => process.exit(130)))
+  try {
+    const load = loadavg()
+    const results = await measure(call)
+    console.log(`\n${shown(results)}`)
+    if (call.json)
+      await writeFile(call.json, `${JSON.stringify({ load, results: Object.fromEntries(results) }, null, 2)}\n`)
+    const over = [...results.values()].flat().filter((row) => verdictOf(row) === 'OVER')
+    for (const { name } of over) console.log(`OVER: ${name}`)
+    return over.length > 0 ? 1 : 0
+  } finally {
+    await down()
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: Error) => {
+    console.error(`drydock bench: ${error.message}`)
+    process.exit(error instanceof UsageError ? 2 : 1)
+  },
+)

@@ -1,0 +1,43 @@
+/** What Drydock costs the API server, by the API server's own audit log. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { auditMark, summaryOf, writesSince } from '../support/audit.ts'
+import type { Row } from './bar.ts'
+import type { Bed, State } from './bed.ts'
+
+const barPerChange = 18
+/** After a change Events and the report are still on their way. */
+const afterChangeMs = 3_000
+
+/** One node is the dearest case: what is written once a rollout falls on it alone. */
+export async function writesPerChange(bed: Bed): Promise<readonly Row[]> {
+  await bed.migrate('back')
+  await sleep(afterChangeMs)
+  const rows: Row[] = []
+  for (const state of ['there', 'back'] satisfies State[]) {
+    const mark = auditMark(bed.cluster)
+    await bed.migrate(state)
+    await sleep(afterChangeMs)
+    const writes = await writesSince(bed.cluster, mark)
+    bed.log(`${writes.length} writes (${state}): ${summaryOf(writes)}`)
+    if (writes.length === 0) throw new Error('the audit log has no write of Drydock, which has just changed a node')
+    const note = `a rollout of one node ${state}, evictions and leases aside`
+    rows.push({ name: `writes per changed node, ${state}`, ours: writes.length, unit: '', bar: barPerChange, note })
+  }
+  return rows
+}
+
+/** The drift check, every ten minutes, falls into longer periods. */
+export async function writesWhenIdle(bed: Bed, seconds: number): Promise<readonly Row[]> {
+  await bed.migrate('there')
+  await bed.settled()
+  await sleep(afterChangeMs)
+  const mark = auditMark(bed.cluster)
+  bed.log(`idle for ${seconds} s`)
+  await sleep(seconds * 1000)
+  const writes = await writesSince(bed.cluster, mark)
+  if (writes.length > 0) bed.log(`${writes.length} writes: ${summaryOf(writes)}`)
+  const nodes = bed.cluster.nodes.length
+  const ours = (writes.length * 3600) / seconds / nodes
+  const note = `${writes.length} writes in ${seconds} s, ${nodes} nodes`
+  return [{ name: 'writes per converged node and hour', ours, unit: '', bar: 0, note }]
+}
