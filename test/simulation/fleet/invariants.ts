@@ -1,0 +1,425 @@
+/** What must hold after every event. It looks at the cluster from outside: nothing of the planner is its own witness. */
+import { annotations, finalizer, labels, originalRevision } from '../../../crds/protocol.ts'
+import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
+import type { Order } from '../../../node-agent/journal/records.ts'
+import { revisionOf, targetOf } from '../../../operator/rollout/revision.ts'
+import type { Stored, Written } from './api.ts'
+import { type Fleet, readyOf, type Watcher } from './fleet.ts'
+import { engineFile, kubeletFile, type Machine } from './machine.ts'
+import type { Process } from './schedule.ts'
+
+/** Names of invariants, as a failing seed shows them. */
+export type Invariant =
+  | 'budget'
+  | 'control plane'
+  | 'foreign cordon'
+  | 'uncordon unproven'
+  | 'in between'
+  | 'unproven boot'
+  | 'other node'
+  | 'conflict'
+  | 'failure budget'
+  | 'fence'
+  | 'gate'
+  | 'drain'
+  | 'attempt'
+  | 'finalizer'
+  | 'own object'
+  | 'idle'
+  | 'liveness'
+
+export class Violation extends Error {
+  override readonly name = 'Violation'
+  readonly invariant: Invariant
+
+  constructor(invariant: Invariant, message: string) {
+    super(message)
+    this.invariant = invariant
+  }
+}
+
+/** What others did so recently counts neither way: no controller can know it yet. */
+const knownMs = 45_000
+
+/** Something that holds for a node, and since when. */
+class Since {
+  readonly #values = new Map<string, { value: boolean; sinceMs: number }>()
+
+  set(name: string, value: boolean, nowMs: number): void {
+    if (this.#values.get(name)?.value !== value) this.#values.set(name, { value, sinceMs: nowMs })
+  }
+
+  surely(name: string, value: boolean, nowMs: number): boolean {
+    const known = this.#values.get(name)
+    return known?.value === value && nowMs - known.sinceMs > knownMs
+  }
+
+  forget(name: string): void {
+    this.#values.delete(name)
+  }
+}
+
+interface Limit {
+  readonly sinceMs: number
+  readonly spec: RuntimeProfile['spec']
+}
+
+const open = ['Switch', 'Commit', 'Rollback']
+const ended = ['Committed', 'Refused', 'RolledBack', 'Failed']
+
+const phaseOf = ({ spec, status }: NodeRuntime): string | undefined =>
+  spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
+    ? status.phase
+    : undefined
+
+const isOpen = (runtime: NodeRuntime | undefined): boolean =>
+  runtime !== undefined && open.includes(runtime.spec?.permit ?? '') && !ended.includes(phaseOf(runtime) ?? '')
+
+const markOf = (node: Stored | undefined): string | undefined => node?.metadata.annotations?.[annotations.cordonedBy]
+
+export class Invariants implements Watcher {
+  fleet!: Fleet
+  violation: Violation | undefined
+  /** Writes of Drydock but for leases and events. */
+  writes = 0
+  lastWriteMs = 0
+  readonly trace: (readonly [number, string, string])[] = []
+  readonly #out = new Since()
+  readonly #failed = new Since()
+  readonly #conflict = new Since()
+  readonly #settings = new Map<string, Limit[]>()
+  readonly #answered = new Map<string, Set<string>>()
+
+  note(who: string, what: string): void {
+    this.trace.push([this.fleet.schedule.nowMs, who, what])
+  }
+
+  #fail(invariant: Invariant, message: string): void {
+    this.violation ??= new Violation(invariant, message)
+  }
+
+  seen(_process: Process, _plural: string, _object: Stored): void {}
+
+  written(written: Written): void {
+    const { plural, by, process, before, after } = written
+    if (plural === 'leases' || plural === 'pods') return
+    this.#observe(written)
+    if (by === 'operator' || by === 'courier') {
+      this.writes++
+      this.lastWriteMs = this.fleet.schedule.nowMs
+    }
+    if (by === 'courier' && (plural !== 'noderuntimes' || after?.metadata.name !== process || !same(before, after))) {
+      this.#fail('own object', `the courier of ${process} wrote ${plural} ${after?.metadata.name}`)
+    }
+    if (by !== 'cluster' || plural === 'nodes') this.note(process, describe(written))
+    if (by !== 'operator') return
+    if (plural === 'nodes') this.#nodeWritten(before, after)
+    if (plural === 'noderuntimes') this.#orderWritten(before as NodeRuntime | undefined, after as NodeRuntime | undefined)
+    if (plural === 'runtimeprofiles') this.#profileWritten(before, after)
+  }
+
+  // --- what is known of the cluster
+
+  #observe({ plural, before, after }: Written): void {
+    const { nowMs } = this.fleet.schedule
+    if (plural === 'runtimeprofiles') {
+      const name = (after ?? before)!.metadata.name
+      const history = this.#settings.get(name) ?? []
+      if (after && history.at(-1)?.spec !== (after.spec as object)) {
+        history.push({ sinceMs: nowMs, spec: after.spec as unknown as RuntimeProfile['spec'] })
+        this.#settings.set(name, history)
+      }
+      for (const { metadata } of this.fleet.api.list('nodes')) this.#observeConflict(metadata.name, nowMs)
+    }
+    if (plural === 'nodes') {
+      const name = (after ?? before)!.metadata.name
+      if (after) this.#out.set(name, isOut(after), nowMs)
+      else this.#out.forget(name)
+      this.#observeConflict(name, nowMs)
+    }
+    if (plural === 'noderuntimes') {
+      const runtime = after as NodeRuntime | undefined
+      const name = (after ?? before)!.metadata.name
+      this.#failed.set(name, runtime !== undefined && isFailed(runtime), nowMs)
+    }
+  }
+
+  #observeConflict(node: string, nowMs: number): void {
+    this.#conflict.set(node, this.#selecting(node).length > 1, nowMs)
+  }
+
+  #selecting(node: string): RuntimeProfile[] {
+    const pool = this.fleet.api.get('nodes', node)?.metadata.labels?.['pool'] ?? ''
+    const profiles = this.fleet.api.list('runtimeprofiles') as unknown as RuntimeProfile[]
+    return profiles.filter(
+      ({ metadata, spec }) =>
+        !metadata.deletionTimestamp && spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool),
+    )
+  }
+
+  // --- writes to Nodes
+
+  #nodeWritten(before: Stored | undefined, after: Stored | undefined): void {
+    if (!before || !after) return
+    const { name } = after.metadata
+    const wasMarked = markOf(before) !== undefined
+    const mark = markOf(after)
+    if (mark !== undefined && mark !== markOf(before)) this.#taken(name, mark.split('/')[0]!, isTakenBefore(before, this.fleet.runtime(name)))
+    if (!before.spec?.['unschedulable'] || after.spec?.['unschedulable']) return
+    if (!wasMarked) this.#fail('foreign cordon', `${name} was uncordoned, and somebody else had cordoned it`)
+    this.#returned(name)
+  }
+
+  #returned(name: string): void {
+    const machine = this.#machine(name)
+    if (!machine) return
+    const [engine, kubelet] = [machine.content(engineFile), machine.content(kubeletFile)]
+    const because = machine.isJournalOpen
+      ? 'its journal is open'
+      : engine !== kubelet
+        ? `its files are ${engine} and ${kubelet}`
+        : undefined
+    if (because) this.#fail('uncordon unproven', `${name} was uncordoned while ${because}`)
+  }
+
+  #machine(name: string): Machine | undefined {
+    return this.fleet.nodes.find(({ plan, isGone }) => plan.name === name && !isGone)?.machine
+  }
+
+  // --- writes to NodeRuntimes
+
+  #orderWritten(before: NodeRuntime | undefined, after: NodeRuntime | undefined): void {
+    if (!after?.spec) return
+    const { name } = after.metadata
+    const { spec } = after
+    const was = before?.spec
+    if ((spec.fence ?? 0) < (was?.fence ?? 0)) this.#fail('fence', `${name}: fence ${was?.fence} became ${spec.fence}`)
+    const isNew = spec.revision !== undefined && (spec.revision !== was?.revision || spec.attempt !== was?.attempt)
+    if (isNew) this.#ordered(after)
+    const turn = after.metadata.annotations?.[annotations.turn]
+    const isBegun = turn !== undefined && turn !== before?.metadata.annotations?.[annotations.turn]
+    const isTaking = (spec.permit === 'Switch' && was?.permit !== 'Switch') || (isBegun && spec.permit === 'Prepare')
+    if (isTaking) {
+      const node = this.fleet.api.get('nodes', name)
+      this.#taken(name, spec.profile ?? '', isTakenBefore(node, before))
+    }
+    if (spec.permit === 'Commit' && was?.permit !== 'Commit') this.#committed(after)
+  }
+
+  #ordered({ metadata, spec, status }: NodeRuntime): void {
+    const { name, uid } = metadata
+    const key = `${spec?.revision}/${spec?.attempt}`
+    const known = this.#answered.get(`${uid}`)
+    if (known?.has(key) || (status?.revision === spec?.revision && status?.attempt === spec?.attempt)) {
+      this.#fail('attempt', `${name} is ordered ${key} once more, and has answered it before`)
+    }
+    this.#answered.set(`${uid}`, (known ?? new Set()).add(key))
+    if (this.#conflict.surely(name, true, this.fleet.schedule.nowMs)) {
+      this.#fail('conflict', `${name} is selected by two profiles and is ordered ${key}`)
+    }
+    const node = this.fleet.api.get('nodes', name)
+    if (node && spec?.nodeUID !== node.metadata.uid && metadata.ownerReferences?.[0]?.uid === node.metadata.uid) {
+      this.#fail('other node', `${name} is ordered for the node ${spec?.nodeUID}, and is ${node.metadata.uid}`)
+    }
+  }
+
+  /** The Node must say, since the proof, that it runs what was proven. */
+  #committed({ metadata, status }: NodeRuntime): void {
+    const { name } = metadata
+    const node = this.fleet.api.get('nodes', name)
+    const machine = this.#machine(name)
+    if (!node || !machine || !machine.isUp || machine.isJournalOpen === false) return
+    const heartbeat = (node.status?.['conditions'] as { lastHeartbeatTime?: string }[] | undefined)?.[0]?.lastHeartbeatTime
+    const proof = this.#proofs.get(name)
+    if (proof && Date.parse(heartbeat ?? '') < Math.floor(proof / 1000) * 1000) {
+      this.#fail('gate', `${name} may commit, and its last heartbeat ${heartbeat} is older than its proof ${status?.verification?.time}`)
+    }
+  }
+
+  readonly #proofs = new Map<string, number>()
+
+  // --- nodes going out of service
+
+  #taken(name: string, profile: string, wasTaken: boolean): void {
+    const { fleet } = this
+    const { nowMs } = fleet.schedule
+    if (this.#conflict.surely(name, true, nowMs) && !wasTaken) {
+      this.#fail('conflict', `${name} is selected by two profiles and goes out of service`)
+    }
+    if (wasTaken || !this.#out.surely(name, false, nowMs)) return
+    const members = fleet.api.list('nodes').filter(({ metadata }) => {
+      const isSelected = this.#selecting(metadata.name).some((one) => one.metadata.name === profile)
+      return isSelected || fleet.runtime(metadata.name)?.spec?.profile === profile
+    })
+    const others = members.filter(({ metadata }) => metadata.name !== name)
+    const out = others.filter((node) => this.#isSurelyOut(node)).map(({ metadata }) => metadata.name)
+    const limit = this.#limit(profile, members.length)
+    if (out.length + 1 > limit) this.#fail('budget', `${name} goes out of service beside ${out.join(', ')}, and ${limit} may`)
+    this.#controlPlaneTaken(name)
+    this.#failuresBefore(name, profile)
+  }
+
+  #isSurelyOut(node: Stored): boolean {
+    const { name } = node.metadata
+    return this.#out.surely(name, true, this.fleet.schedule.nowMs) || isTakenBefore(node, this.fleet.runtime(name))
+  }
+
+  /** The most that any setting of late allows: the operator may not have seen the last. */
+  #limit(profile: string, total: number): number {
+    const { nowMs } = this.fleet.schedule
+    const history = this.#settings.get(profile) ?? []
+    const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? nowMs) > nowMs - knownMs
+    const values = history.filter((_, index) => index === history.length - 1 || isLate(index)).map(({ spec }) => {
+      const value = spec.rollout?.maxUnavailable ?? 1
+      // Nodes may have come and gone as recently.
+      return typeof value === 'number' ? value : Math.max(1, Math.floor(((total + 1) * Number.parseInt(value, 10)) / 100))
+    })
+    return Math.max(1, ...values)
+  }
+
+  #controlPlaneTaken(name: string): void {
+    if (!name.startsWith('cp-')) return
+    for (const node of this.fleet.api.list('nodes')) {
+      const other = node.metadata.name
+      if (other === name || !other.startsWith('cp-')) continue
+      const isTaken = isTakenBefore(node, this.fleet.runtime(other))
+      const isNotReady = readyOf(node) !== 'True' && this.#out.surely(other, true, this.fleet.schedule.nowMs)
+      if (isTaken || isNotReady) this.#fail('control plane', `${name} goes out of service beside ${other}`)
+    }
+  }
+
+  #failuresBefore(name: string, profile: string): void {
+    const { nowMs } = this.fleet.schedule
+    const object = this.fleet.api.get('runtimeprofiles', profile) as RuntimeProfile | undefined
+    const history = this.#settings.get(profile) ?? []
+    if (!object || object.metadata.deletionTimestamp || nowMs - (history.at(-1)?.sinceMs ?? 0) < knownMs) return
+    const revision = revisionOf(targetOf(object.spec))
+    const retry = object.metadata.annotations?.[annotations.retry]
+    const failed = this.fleet.api.list('noderuntimes').filter((stored) => {
+      const { metadata, spec } = stored as unknown as NodeRuntime
+      const isOwn = spec?.profile === profile && spec.revision === revision && metadata.annotations?.[annotations.retry] === retry
+      const isSelected = this.#selecting(metadata.name).length === 1
+      return isOwn && isSelected && this.fleet.api.get('nodes', metadata.name) && this.#failed.surely(metadata.name, true, nowMs)
+    })
+    const budget = object.spec.rollout?.failureBudget ?? 1
+    if (failed.length >= budget) {
+      const names = failed.map(({ metadata }) => metadata.name).join(', ')
+      this.#fail('failure budget', `${name} goes out of service although ${names} failed and the budget is ${budget}`)
+    }
+  }
+
+  // --- writes to RuntimeProfiles
+
+  #profileWritten(before: Stored | undefined, after: Stored | undefined): void {
+    const had = before?.metadata.finalizers?.includes(finalizer)
+    if (!before || !had || after?.metadata.finalizers?.includes(finalizer)) return
+    const { name } = before.metadata
+    for (const stored of this.fleet.api.list('noderuntimes')) {
+      const { metadata, spec } = stored as unknown as NodeRuntime
+      const node = this.fleet.api.get('nodes', metadata.name)
+      if (spec?.profile !== name || !node || spec.nodeUID !== node.metadata.uid) continue
+      this.#fail('finalizer', `profile ${name} goes, and ${metadata.name} still works at its order ${spec.revision}`)
+    }
+  }
+
+  // --- what machines do
+
+  opened(machine: Machine, order: Order, action: string): void {
+    this.note(machine.name, `opens its journal for ${order.revision}/${order.attempt}, ${action}`)
+    const node = this.fleet.api.get('nodes', machine.name)
+    const runtime = this.fleet.runtime(machine.name)
+    if (runtime?.status?.machineID !== undefined && runtime.status.machineID !== machine.id) {
+      this.#fail('other node', `${machine.name} switches on machine ${machine.id}, and ${runtime.status.machineID} had answered`)
+    }
+    if (action !== 'DrainRestart' || !node) return
+    const isLeft = this.fleet.api.list('pods').some(({ spec }) => spec?.['nodeName'] === machine.name)
+    const isUncordoned = !node.spec?.['unschedulable']
+    if (isLeft && !isUncordoned) this.#fail('drain', `${machine.name} switches, and pods still run on it`)
+  }
+
+  closed(machine: Machine): void {
+    const phase = machine.answer?.phase
+    this.note(machine.name, `closes its journal: ${phase}`)
+    const { engine, kubelet } = machine.units
+    const [one, two] = [machine.content(engineFile), machine.content(kubeletFile)]
+    if (one !== two) this.#fail('in between', `${machine.name} closed its journal, and its files are "${one}" and "${two}"`)
+    if (!machine.engine || phase === undefined) return
+    const isUntouched = engine.invocation === machine.invocationAtOpening
+    if (!isUntouched && (machine.proven.invocation !== engine.invocation || machine.proven.content !== one)) {
+      this.#fail('in between', `${machine.name} closed its journal as ${phase} without a proof of what runs`)
+    }
+    if (engine.loaded !== one || kubelet.loaded !== two) {
+      this.#fail('in between', `${machine.name} closed its journal, and its units run with other files`)
+    }
+    if (phase === 'RolledBack' && machine.former && machine.former.engine !== one) {
+      this.#fail('in between', `${machine.name} is RolledBack, and runs "${one}" instead of "${machine.former.engine}"`)
+    }
+  }
+
+  booted(machine: Machine): void {
+    this.note(machine.name, 'boots')
+    if (!machine.isJournalOpen || machine.bootStage() === 'proven') return
+    const now = machine.content(engineFile)
+    if (machine.former && now !== machine.former.engine) {
+      this.#fail('unproven boot', `${machine.name} boots with "${now}", which was not proven`)
+    }
+  }
+
+  accepted(machine: Machine, order: Order, knownFence: number): void {
+    if ((order.fence ?? 0) < knownFence) {
+      this.#fail('fence', `${machine.name} accepted an order with fence ${order.fence} after one with ${knownFence}`)
+    }
+  }
+
+  says(machine: Machine, what: string): void {
+    if (what.startsWith('Proven')) this.#proofs.set(machine.name, Date.parse(machine.answer?.verification?.time ?? ''))
+    this.note(`${machine.name} engine`, what)
+  }
+
+  fail(invariant: Invariant, message: string): void {
+    this.#fail(invariant, message)
+  }
+}
+
+function same(before: Stored | undefined, after: Stored | undefined): boolean {
+  return before !== undefined && after !== undefined && before.spec === after.spec
+}
+
+const isOut = (node: Stored): boolean =>
+  node.spec?.['unschedulable'] === true || readyOf(node) !== 'True' || node.metadata.deletionTimestamp !== undefined
+
+/** Drydock has the node out of service already, or may have. */
+function isTakenBefore(node: Stored | undefined, runtime: NodeRuntime | undefined): boolean {
+  if (markOf(node) !== undefined || isOpen(runtime)) return true
+  return runtime !== undefined && phaseOf(runtime) === 'Failed'
+}
+
+function isFailed(runtime: NodeRuntime): boolean {
+  const { spec } = runtime
+  if (spec?.revision === undefined || spec.revision === originalRevision || isOpen(runtime)) return false
+  return ['Refused', 'RolledBack', 'Failed'].includes(phaseOf(runtime) ?? '')
+}
+
+function describe({ plural, before, after, by }: Written): string {
+  const object = (after ?? before)!
+  const { name } = object.metadata
+  if (!after) return `${plural} ${name} is gone`
+  if (plural === 'nodes') {
+    const cordon = after.spec?.['unschedulable'] ? `cordoned${markOf(after) ? ` by ${markOf(after)}` : ''}` : 'schedulable'
+    const ours = Object.keys(after.metadata.labels ?? {}).filter((key) => key.startsWith(labels.handlerPrefix)).length
+    return `Node ${name}: Ready ${readyOf(after)}, ${cordon}, ${ours} handlers`
+  }
+  if (plural === 'noderuntimes') {
+    const { spec, status } = after as unknown as NodeRuntime
+    if (by === 'courier') return `answer of ${name}: ${status?.phase} ${status?.revision}/${status?.attempt} ${status?.reason ?? ''}`
+    const marks = Object.entries(after.metadata.annotations ?? {}).map(([key]) => key.split('/')[1])
+    return `order to ${name}: ${spec?.permit} ${spec?.revision}/${spec?.attempt} of ${spec?.profile}, fence ${spec?.fence} [${marks}]`
+  }
+  if (plural === 'runtimeprofiles') {
+    const { spec, status, metadata } = after as unknown as RuntimeProfile
+    if (by === 'operator') return `profile ${name}: ${status?.message ?? '-'} [${metadata.finalizers ?? ''}]`
+    const text = { target: revisionOf(targetOf(spec)), of: spec.nodeSelector.matchExpressions?.[0]?.values, ...spec.rollout }
+    return `profile ${name} ${metadata.deletionTimestamp ? 'is to go' : JSON.stringify(text)}`
+  }
+  return `${plural} ${name}: ${JSON.stringify((after.status as object | undefined) ?? {}).slice(0, 120)}`
+}

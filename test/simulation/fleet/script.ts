@@ -1,0 +1,147 @@
+/** What goes wrong, when, and what people do meanwhile: data, so that a failing seed can be run again with less of it. */
+import { generator, type Random } from './schedule.ts'
+
+export type Fault =
+  | { readonly kind: 'operator dies'; readonly replica: number; readonly writes: number; readonly downMs: number }
+  | { readonly kind: 'operator pauses'; readonly replica: number; readonly forMs: number; readonly writes: number }
+  | { readonly kind: 'courier dies'; readonly node: number }
+  | { readonly kind: 'engine dies'; readonly node: number; readonly writes: number }
+  | { readonly kind: 'power cut'; readonly node: number; readonly forMs: number }
+  | { readonly kind: 'partition'; readonly of: string; readonly way: 'out' | 'in' | 'both'; readonly forMs: number }
+  | { readonly kind: 'lag'; readonly of: string; readonly lagMs: number; readonly forMs: number }
+  | { readonly kind: 'watches break'; readonly of: string; readonly compact: boolean }
+  | { readonly kind: 'API away' | 'API overloaded'; readonly forMs: number }
+  | { readonly kind: 'trouble'; readonly node: number; readonly trouble: string; readonly forMs: number }
+  | { readonly kind: 'budget'; readonly node: number; readonly forMs: number }
+  | { readonly kind: 'cordon' | 'uncordon'; readonly node: number }
+  | { readonly kind: 'kubelet away'; readonly node: number; readonly forMs: number }
+  | { readonly kind: 'node' ; readonly node: number; readonly becomes: 'gone' | 'replaced' | 'registered anew' | 'back' }
+  | { readonly kind: 'edit'; readonly profile: string; readonly change: Edit }
+  | { readonly kind: 'clock'; readonly of: number; readonly byMs: number }
+  | { readonly kind: 'old order'; readonly node: number; readonly which: number }
+
+export type Edit =
+  | { readonly target: number }
+  | { readonly limit: number | string }
+  | { readonly paused: boolean }
+  | { readonly pools: readonly string[] }
+  | { readonly retry: string }
+  | { readonly create: number; readonly pools: readonly string[] }
+  | 'delete'
+
+export type Planned = Fault & { readonly atMs: number }
+
+export interface NodePlan {
+  readonly name: string
+  readonly pool: string
+  readonly controlPlane: boolean
+  readonly change: 'Restart' | 'DrainRestart'
+  readonly pods: number
+  readonly skewMs: number
+}
+
+export interface Script {
+  readonly seed: number
+  readonly nodes: readonly NodePlan[]
+  readonly limit: number | string
+  readonly failureBudget: number
+  readonly faults: readonly Planned[]
+}
+
+/** When everything that disturbs has begun, and ended. */
+export const faultsEndMs = 200_000
+export const disturbedUntilMs = 260_000
+
+interface Draw {
+  readonly random: Random
+  readonly count: number
+  readonly pick: <T>(values: readonly T[]) => T
+  readonly to: (limit: number) => number
+}
+
+const replica = ({ to }: Draw): number => to(2)
+const node = ({ to, count }: Draw): number => to(count)
+const actor = (draw: Draw): string =>
+  draw.random() < 0.5 ? `operator-${draw.to(2)}` : `${draw.pick(['courier', 'kubelet'])}-${node(draw)}`
+const troubles = ['engine does not start', 'proof fails', 'kubelet is not healthy', 'refuses', 'former broken'] as const
+const poolsOf = ({ pick }: Draw): readonly string[] => pick([['a'], ['a', 'b'], ['b']])
+const profile = ({ pick }: Draw): string => pick(['one', 'one', 'two'])
+
+/** How likely each is, and what it looks like. */
+const kinds: readonly (readonly [number, (draw: Draw) => Fault])[] = [
+  [5, (d) => ({ kind: 'operator dies', replica: replica(d), writes: d.to(6), downMs: 500 + d.to(20_000) })],
+  [5, (d) => ({ kind: 'operator pauses', replica: replica(d), forMs: 2_000 + d.to(80_000), writes: d.to(4) })],
+  [3, (d) => ({ kind: 'courier dies', node: node(d) })],
+  [8, (d) => ({ kind: 'engine dies', node: node(d), writes: 1 + d.to(24) })],
+  [5, (d) => ({ kind: 'power cut', node: node(d), forMs: 5_000 + d.to(40_000) })],
+  [6, (d) => ({ kind: 'partition', of: actor(d), way: d.pick(['out', 'in', 'both']), forMs: 5_000 + d.to(60_000) })],
+  [5, (d) => ({ kind: 'lag', of: actor(d), lagMs: 500 + d.to(9_000), forMs: 60_000 })],
+  [3, (d) => ({ kind: 'watches break', of: actor(d), compact: d.random() < 0.5 })],
+  [2, (d) => ({ kind: d.pick(['API away', 'API overloaded'] as const), forMs: 2_000 + d.to(30_000) })],
+  [6, (d) => ({ kind: 'trouble', node: node(d), trouble: troubleOf(d), forMs: 20_000 + d.to(120_000) })],
+  [3, (d) => ({ kind: 'budget', node: node(d), forMs: 10_000 + d.to(80_000) })],
+  [5, (d) => ({ kind: d.pick(['cordon', 'cordon', 'uncordon'] as const), node: node(d) })],
+  [4, (d) => ({ kind: 'kubelet away', node: node(d), forMs: 10_000 + d.to(80_000) })],
+  [5, (d) => ({ kind: 'node', node: node(d), becomes: d.pick(['gone', 'replaced', 'registered anew', 'back'] as const) })],
+  [8, (d) => ({ kind: 'edit', profile: profile(d), change: editOf(d) })],
+  [2, (d) => ({ kind: 'clock', of: node(d), byMs: d.pick([-3_600_000, 3_600_000, -5_000, 5_000]) })],
+  [2, (d) => ({ kind: 'old order', node: node(d), which: d.to(8) })],
+]
+const total = kinds.reduce((sum, [weight]) => sum + weight, 0)
+
+/** A former state that is broken too is rare: most runs end in it. */
+function troubleOf({ random, pick }: Draw): string {
+  return random() < 0.1 ? 'former broken' : pick(troubles.slice(0, 4))
+}
+
+function editOf(draw: Draw): Edit {
+  const { pick, to, random } = draw
+  const edits: readonly (() => Edit)[] = [
+    () => ({ target: to(3) }),
+    () => ({ target: to(3) }),
+    () => ({ limit: pick<number | string>([1, 2, '50%']) }),
+    () => ({ paused: random() < 0.4 }),
+    () => ({ pools: poolsOf(draw) }),
+    () => ({ retry: String(to(1000)) }),
+    () => ({ create: to(3), pools: poolsOf(draw) }),
+    () => 'delete',
+  ]
+  return pick(edits)()
+}
+
+function faultOf(draw: Draw): Fault {
+  let left = draw.random() * total
+  for (const [weight, make] of kinds) {
+    left -= weight
+    if (left < 0) return make(draw)
+  }
+  return kinds[0]![1](draw)
+}
+
+export function scriptOf(seed: number): Script {
+  const random = generator(seed)
+  const to = (limit: number): number => Math.floor(random() * limit)
+  const pick = <T>(values: readonly T[]): T => values[to(values.length)]!
+  const count = 2 + to(4)
+  const controlPlane = count > 3 ? to(3) : to(2)
+  const nodes = Array.from({ length: count }, (_, index): NodePlan => {
+    const isControlPlane = index >= count - controlPlane
+    return {
+      name: `${isControlPlane ? 'cp' : 'worker'}-${index}`,
+      pool: random() < 0.75 ? 'a' : 'b',
+      controlPlane: isControlPlane,
+      change: random() < 0.75 ? 'DrainRestart' : 'Restart',
+      pods: to(3),
+      skewMs: pick([0, 0, 0, 30_000, -30_000, 3_600_000]),
+    }
+  })
+  const draw = { random, count, pick, to }
+  const faults = Array.from({ length: to(10) }, () => ({ ...faultOf(draw), atMs: 3_000 + to(faultsEndMs) }))
+  return {
+    seed,
+    nodes,
+    limit: pick<number | string>([1, 1, 2, '50%']),
+    failureBudget: pick([1, 1, 2]),
+    faults: faults.sort((a, b) => a.atMs - b.atMs),
+  }
+}

@@ -1,0 +1,172 @@
+/** One run from a seed: faults, then rest, then people who put things right, then peace. */
+import { annotations } from '../../../crds/protocol.ts'
+import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
+import { calm, disturb, putRight } from './faults.ts'
+import { contentOf, Fleet, type Mutant } from './fleet.ts'
+import { Invariants, Violation } from './invariants.ts'
+import { engineFile } from './machine.ts'
+import { generator } from './schedule.ts'
+import { disturbedUntilMs, type Script } from './script.ts'
+
+export interface Result {
+  readonly violation: Violation | undefined
+  readonly events: number
+  readonly virtualMs: number
+  readonly trace: readonly (readonly [number, string, string])[]
+}
+
+/** Nobody has written for so long: no single wait of the protocol is longer but for those that are asked about below. */
+const quietMs = 45_000
+const longestMs = 1_200_000
+const lookMs = 5_000
+
+export async function run(script: Script, mutant?: Mutant): Promise<Result> {
+  const invariants = new Invariants()
+  const fleet = new Fleet(script, invariants, mutant)
+  invariants.fleet = fleet
+  const undo = mutant?.install?.()
+  const { random } = Math
+  // What draws without being given a generator draws from the seed, too.
+  Math.random = generator(script.seed * 31 + 7)
+  try {
+    await new World(fleet, invariants).play()
+  } finally {
+    Math.random = random
+    undo?.()
+  }
+  const { nowMs, count } = fleet.schedule
+  return { violation: invariants.violation, events: count, virtualMs: nowMs, trace: invariants.trace }
+}
+
+class World {
+  readonly #fleet: Fleet
+  readonly #invariants: Invariants
+
+  constructor(fleet: Fleet, invariants: Invariants) {
+    this.#fleet = fleet
+    this.#invariants = invariants
+  }
+
+  async play(): Promise<void> {
+    const { schedule, script } = this.#fleet
+    this.#fleet.start()
+    for (const { atMs, ...fault } of script.faults) {
+      schedule.at(atMs, undefined, () => {
+        this.#invariants.note('fault', JSON.stringify(fault))
+        disturb(this.#fleet, fault)
+      })
+    }
+    const isShort = script.faults.length === 0
+    if (!(await this.#until(isShort ? 10_000 : disturbedUntilMs))) return
+    calm(this.#fleet)
+    this.#invariants.note('fault', 'everything that disturbs has ended')
+    if (!(await this.#rest('after the faults'))) return
+    this.#explained()
+    putRight(this.#fleet)
+    this.#invariants.note('fault', 'people have put things right')
+    if (!(await this.#rest('after people put things right'))) return
+    this.#converged()
+    const { writes } = this.#invariants
+    await this.#until(schedule.nowMs + 130_000)
+    if (this.#invariants.writes > writes) {
+      this.#invariants.fail('idle', `${this.#invariants.writes - writes} writes in a fleet that has converged`)
+    }
+  }
+
+  /** False when an invariant was violated. */
+  async #until(untilMs: number): Promise<boolean> {
+    await this.#fleet.schedule.run(untilMs, () => this.#invariants.violation !== undefined)
+    return this.#invariants.violation === undefined
+  }
+
+  async #rest(when: string): Promise<boolean> {
+    const { schedule } = this.#fleet
+    const startMs = schedule.nowMs
+    while (!this.#isResting(startMs)) {
+      if (schedule.nowMs - startMs > longestMs) {
+        this.#invariants.fail('liveness', `no rest ${when}: ${this.#unrest().join('; ') || 'writes go on'}`)
+        return false
+      }
+      if (!(await this.#until(schedule.nowMs + lookMs))) return false
+    }
+    return true
+  }
+
+  #isResting(startMs: number): boolean {
+    const { nowMs } = this.#fleet.schedule
+    const lastMs = Math.max(startMs, this.#invariants.lastWriteMs)
+    return nowMs - lastMs > quietMs && this.#unrest().length === 0
+  }
+
+  /** What must come to an end by itself. */
+  #unrest(): string[] {
+    const { nodes, api } = this.#fleet
+    const found: string[] = []
+    for (const { machine, isGone, plan } of nodes) {
+      if (isGone) continue
+      if (!machine.isUp) found.push(`${plan.name} is down`)
+      if (machine.isJournalOpen && machine.answer?.phase !== 'Failed') {
+        found.push(`the journal of ${plan.name} is open (${machine.answer?.phase})`)
+      }
+      const node = api.get('nodes', plan.name)
+      const runtime = this.#fleet.runtime(plan.name)
+      const isFailed = machine.answer?.phase === 'Failed' && runtime?.status?.phase === 'Failed'
+      if (node?.metadata.annotations?.[annotations.cordonedBy] && !isFailed) found.push(`${plan.name} is still cordoned`)
+    }
+    for (const stored of api.list('runtimeprofiles')) {
+      const profile = stored as unknown as RuntimeProfile
+      if (!isExplained(profile)) found.push(`profile ${stored.metadata.name}: ${profile.status?.message ?? 'no status'}`)
+    }
+    return found
+  }
+
+  /** Ready, or a reason that is true. */
+  #explained(): void {
+    for (const stored of this.#fleet.api.list('runtimeprofiles')) {
+      const { metadata, status } = stored as unknown as RuntimeProfile
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+      if (ready?.reason !== 'MaxUnavailable') continue
+      const isOut = this.#fleet.api.list('nodes').some(({ spec }) => spec?.['unschedulable'])
+      if (!isOut) this.#invariants.fail('liveness', `profile ${metadata.name} waits for nothing: ${status?.message}`)
+    }
+  }
+
+  #converged(): void {
+    const { api, nodes } = this.#fleet
+    const fail = (message: string): void => this.#invariants.fail('liveness', `it did not converge: ${message}`)
+    const profiles = api.list('runtimeprofiles') as unknown as RuntimeProfile[]
+    for (const { metadata, status } of profiles) {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+      if (ready?.status !== 'True') fail(`profile ${metadata.name}: ${status?.message}`)
+    }
+    for (const { machine, isGone, plan } of nodes) {
+      if (isGone) continue
+      if (machine.isJournalOpen) fail(`the journal of ${plan.name} is open`)
+      if (api.get('nodes', plan.name)?.spec?.['unschedulable']) fail(`${plan.name} is cordoned`)
+      const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(plan.pool))
+      const wanted = profile ? wantedBy(profile) : contentOf(2)
+      const runtime = api.get('noderuntimes', plan.name) as NodeRuntime | undefined
+      if (machine.content(engineFile) !== wanted) {
+        fail(`${plan.name} runs "${machine.content(engineFile)}" instead of "${wanted}" (${runtime?.spec?.revision})`)
+      }
+    }
+    for (const { metadata, status } of api.list('migrationreports')) {
+      if (status?.['completionTime'] === undefined) fail(`report ${metadata.name} never ends`)
+    }
+  }
+}
+
+function wantedBy({ spec }: RuntimeProfile): string {
+  return [spec.cgroupDriver, ...(spec.handlers ?? []).map(({ name }) => name).sort()].join(' ')
+}
+
+/** Reasons for which a rollout rightly waits for a person. */
+const forPeople = ['Paused', 'MaxUnavailable']
+
+function isExplained({ metadata, status }: RuntimeProfile): boolean {
+  if (status?.observedGeneration !== metadata.generation) return false
+  const is = (wanted: string): boolean =>
+    status?.conditions?.some(({ type, status }) => type === wanted && status === 'True') ?? false
+  const reason = status?.conditions?.find(({ type }) => type === 'Ready')?.reason ?? ''
+  return is('Ready') || is('Stalled') || forPeople.includes(reason)
+}
