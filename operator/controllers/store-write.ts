@@ -15,12 +15,10 @@ export interface Place<T extends KubeObject> {
 export async function atVersion<T extends KubeObject>(
   client: Pick<KubeClient, 'get'>,
   { type, store, name }: Place<T>,
-  write: (object: T) => Promise<T>,
+  write: () => Promise<T>,
 ): Promise<void> {
-  const object = store.get(name)
-  if (!object) return
   try {
-    store.remember(await write(object))
+    store.remember(await write())
   } catch (error) {
     if (!isConflict(error)) throw error
     await refresh(client, { type, store, name })

@@ -3,11 +3,13 @@ import { finalizer } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { KubeClient } from '../../../kube/client.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
-import { Nodes } from '../../../kube/resource.ts'
+import { type KubeObject, Nodes } from '../../../kube/resource.ts'
 import { NodeRuntimes, RuntimeProfiles } from '../../resources.ts'
 import type { Decision } from '../../rollout/types.ts'
+import type { NodeObject } from '../node/view.ts'
 import { cordon, giveBack } from '../node/write.ts'
 import type { NodeRuntimeWriter } from '../noderuntime/write.ts'
+import type { Store } from '../store.ts'
 import { atVersion } from '../store-write.ts'
 import * as events from './events.ts'
 import type { Stores } from './gather.ts'
@@ -21,6 +23,27 @@ export interface Executor {
   readonly events: Pick<EventRecorder, 'record'>
 }
 
+/** Nodes and NodeRuntimes as a plan saw them: the watch goes on while decisions are carried out. */
+export interface Seen {
+  readonly nodes: ReadonlyMap<string, NodeObject>
+  readonly runtimes: ReadonlyMap<string, NodeRuntime>
+}
+
+/** What the decisions are about, as it is now. */
+export function seenBy(decisions: readonly Decision[], { nodes, runtimes }: Stores): Seen {
+  const names = new Set(decisions.flatMap((decision) => ('node' in decision ? [decision.node] : [])))
+  const from = <T extends KubeObject>(store: Pick<Store<T>, 'get'>): ReadonlyMap<string, T> =>
+    new Map([...names].flatMap((name) => [store.get(name)].flatMap((object) => (object ? [[name, object]] : []))))
+  return { nodes: from(nodes), runtimes: from(runtimes) }
+}
+
+/** A plan of one profile, and what it was made from. */
+export interface Planned {
+  readonly profile: RuntimeProfile
+  readonly decisions: readonly Decision[]
+  readonly seen: Seen
+}
+
 /** Writes at a time: the transport has as many connections. */
 const parallel = 16
 
@@ -29,11 +52,7 @@ const parallel = 16
  * in between is dropped, with the object read anew: the next plan decides again. Throws the first other error, after
  * everything else was tried.
  */
-export async function execute(
-  executor: Executor,
-  profile: RuntimeProfile,
-  decisions: readonly Decision[],
-): Promise<number> {
+export async function execute(executor: Executor, { profile, decisions, seen }: Planned): Promise<number> {
   const writes = decisions.filter(({ kind }) => kind !== 'Drain')
   const of = (...kinds: readonly Decision['kind'][]): Decision[] => writes.filter(({ kind }) => kinds.includes(kind))
   const isNodes = ({ kind }: Decision): boolean => !reportKinds.includes(kind) && !finalizerKinds.includes(kind)
@@ -44,7 +63,7 @@ export async function execute(
   // A report is there before its first order, and the finalizer before anything and until after everything.
   await run(of('AddFinalizer').map(() => () => setFinalizer(executor, profile, true)))
   await run(of('StartReport').map((decision) => () => executor.records.start(decision, profile)))
-  await run(writes.filter(isNodes).map((decision) => () => onNode(executor, profile, decision)))
+  await run(writes.filter(isNodes).map((decision) => () => onNode(executor, { profile, seen }, decision)))
   await run(executor.records.tasks(of('RecordNode', 'FinishReport'), profile))
   if (errors.length > 0) throw errors[0]
   await run(of('RemoveFinalizer').map(() => () => setFinalizer(executor, profile, false)))
@@ -74,11 +93,15 @@ async function settle(tasks: readonly (() => Promise<void>)[]): Promise<unknown[
 
 type NodeDecision = Extract<Decision, { node: string }>
 
-async function onNode(executor: Executor, profile: RuntimeProfile, decision: Decision): Promise<void> {
+type Context = Pick<Planned, 'profile' | 'seen'>
+
+async function onNode(executor: Executor, { profile, seen }: Context, decision: Decision): Promise<void> {
   if (!('node' in decision)) return
   const { stores } = executor
   if (decision.kind === 'Cordon' || decision.kind === 'Return') {
-    await atVersion(executor.client, { type: Nodes, store: stores.nodes, name: decision.node }, async (node) => {
+    const node = seen.nodes.get(decision.node)
+    if (!node) return
+    await atVersion(executor.client, { type: Nodes, store: stores.nodes, name: decision.node }, async () => {
       if (decision.kind === 'Return') return giveBack(executor.client, node, decision.handlers)
       const cordoned = await cordon(executor.client, node, decision.mark)
       events.cordoned(executor.events, decision.node, profile)
@@ -86,7 +109,9 @@ async function onNode(executor: Executor, profile: RuntimeProfile, decision: Dec
     })
     return
   }
-  await atVersion(executor.client, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, (runtime) =>
+  const runtime = seen.runtimes.get(decision.node)
+  if (!runtime) return
+  await atVersion(executor.client, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, () =>
     writeOrder(executor.writer, profile, runtime, decision),
   )
 }
@@ -122,7 +147,9 @@ function writeOrder(
 async function setFinalizer(executor: Executor, profile: RuntimeProfile, isWanted: boolean): Promise<void> {
   const { client, stores } = executor
   const { name } = profile.metadata
-  await atVersion(executor.client, { type: RuntimeProfiles, store: stores.profiles, name }, (current) => {
+  const current = stores.profiles.get(name)
+  if (!current) return
+  await atVersion(executor.client, { type: RuntimeProfiles, store: stores.profiles, name }, () => {
     const { uid, resourceVersion } = current.metadata
     const others = (current.metadata.finalizers ?? []).filter((other) => other !== finalizer)
     const finalizers = isWanted ? [...others, finalizer] : others

@@ -16,7 +16,7 @@ import type { Decision, Known, Member, Plan, RolloutState } from '../../rollout/
 import type { DrainRequest } from '../drain/drain.ts'
 import type { Drainer } from '../drain/drainer.ts'
 import { refresh } from '../store-write.ts'
-import { type Executor, execute } from './execute.ts'
+import { type Executor, execute, type Seen, seenBy } from './execute.ts'
 import type { GateTimer } from './gate-timer.ts'
 import { gather, type Stores } from './gather.ts'
 import { statusOf } from './status.ts'
@@ -56,15 +56,15 @@ export class ProfileController {
         this.#leave(name)
         return {}
       }
-      const { state, planned } = await this.#plan(profile)
-      const writes = await execute(executor, profile, planned.decisions)
+      const { state, planned, seen } = await this.#plan(profile)
+      const writes = await execute(executor, { profile, decisions: planned.decisions, seen })
       if (writes === 0 || round === longestChain) {
         return this.#conclude(name, state, planned)
       }
     }
   }
 
-  async #plan(profile: RuntimeProfile): Promise<{ state: RolloutState; planned: Plan }> {
+  async #plan(profile: RuntimeProfile): Promise<{ state: RolloutState; planned: Plan; seen: Seen }> {
     const { stores, drainer, gate, clock } = this.#options
     const memory = {
       drain: (node: string) => drainer.progress(node),
@@ -72,7 +72,8 @@ export class ProfileController {
     }
     await this.#look(gather(profile, stores, memory).members)
     const state = gather(profile, stores, memory)
-    return { state, planned: plan(state, clock.now()) }
+    const planned = plan(state, clock.now())
+    return { state, planned, seen: seenBy(planned.decisions, stores) }
   }
 
   /** Reads the Nodes that a commit waits for: neither a slow watch nor a gap in it must lead to a rollback. */

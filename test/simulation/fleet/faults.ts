@@ -118,7 +118,8 @@ function exchange(fleet: Fleet, node: FleetNode, becomes: Extract<Fault, { kind:
   if (node.isGone) return
   fleet.api.remove(person, 'nodes', name)
   for (const pod of fleet.api.list('pods')) {
-    if (pod.spec?.['nodeName'] === name) fleet.api.remove({ by: 'cluster', process: 'cluster' }, 'pods', pod.metadata.name)
+    if (pod.spec?.['nodeName'] === name)
+      fleet.api.remove({ by: 'cluster', process: 'cluster' }, 'pods', pod.metadata.name)
   }
   if (becomes === 'registered anew') return
   node.machine.process.alive = false
@@ -179,7 +180,8 @@ function edit(fleet: Fleet, name: string, change: Edit): void {
       const { cgroupDriver, handlers } = specOf(change.target, [], fleet.script)
       return { spec: { ...spec, cgroupDriver, handlers } }
     }
-    if ('pools' in change) return { spec: { ...spec, nodeSelector: specOf(0, change.pools, fleet.script).nodeSelector } }
+    if ('pools' in change)
+      return { spec: { ...spec, nodeSelector: specOf(0, change.pools, fleet.script).nodeSelector } }
     if ('retry' in change) return { annotations: { [annotations.retry]: change.retry } }
     const rollout = 'limit' in change ? { maxUnavailable: change.limit } : { paused: change.paused }
     return { spec: { ...spec, rollout: { ...spec.rollout, ...rollout } } }
@@ -203,7 +205,8 @@ export function calm(fleet: Fleet): void {
 /** People put right what they did, and ask for what failed once more. */
 export function putRight(fleet: Fleet): void {
   for (const { metadata, spec } of fleet.api.list('nodes')) {
-    if (spec?.['unschedulable'] && !metadata.annotations?.[annotations.cordonedBy]) setCordon(fleet, metadata.name, false)
+    if (spec?.['unschedulable'] && !metadata.annotations?.[annotations.cordonedBy])
+      setCordon(fleet, metadata.name, false)
   }
   const failureBudget = 100
   for (const { metadata } of fleet.api.list('runtimeprofiles')) {

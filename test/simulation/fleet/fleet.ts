@@ -75,7 +75,8 @@ export function specOf(target: number, pools: readonly string[], script: Pick<Sc
   } satisfies RuntimeProfileSpec
 }
 
-const never = new AbortController().signal
+/** Of a process that nobody stops: it dies. One for each, or all that ever listened would stay. */
+const unstopped = (): AbortSignal => new AbortController().signal
 const cluster = { by: 'cluster', process: 'cluster' } as const
 const noEvents = { record: () => {}, flush: async () => {} } as unknown as OperatorOptions['events']
 
@@ -223,7 +224,16 @@ export class Fleet {
     const clock = clockOf(this.schedule, process, machine.time, 400)
     const who = { by: 'courier', process: node.plan.name } as const
     const { schedule, server, random } = this
-    const client = new SimulatedClient({ schedule, server, link: node.courierLink, process, who, random, clock, tampering: {} })
+    const client = new SimulatedClient({
+      schedule,
+      server,
+      link: node.courierLink,
+      process,
+      who,
+      random,
+      clock,
+      tampering: {},
+    })
     const engine = {
       state: async (after?: { known: { seq: number; run: string }; waitSeconds: number; signal: AbortSignal }) => {
         const { engine, run } = await machine.speak(process, () => {})
@@ -252,7 +262,7 @@ export class Fleet {
       log: silentLog,
     })
     schedule.resume()
-    void courier.run(never)
+    void courier.run(unstopped())
   }
 
   // --- the control plane
@@ -289,16 +299,23 @@ export class Fleet {
     const isAlive = nowMs - leaseMs < 15_000
     const budget = budgetUntilMs > nowMs ? 0 : 1
     for (const pod of pods) {
-      if (pod.metadata.deletionTimestamp && isAlive && machine.units.engine.active) this.api.remove(cluster, 'pods', pod.metadata.name)
+      if (pod.metadata.deletionTimestamp && isAlive && machine.units.engine.active)
+        this.api.remove(cluster, 'pods', pod.metadata.name)
       else if (pod.spec?.['budget'] !== budget) {
         this.api.update(cluster, 'pods', { name: pod.metadata.name }, () => ({ spec: { ...pod.spec, budget } }))
       }
     }
     if (pods.length > 0 || object.spec?.['unschedulable'] || readyOf(object) !== 'True') return
     for (let index = 0; index < plan.pods; index++) {
-      const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'cart', uid: 'cart', controller: true }]
+      const ownerReferences = [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'cart', uid: 'cart', controller: true },
+      ]
       const metadata = { name: `cart-${this.#pods++}`, namespace: 'shop', ownerReferences }
-      this.api.create(cluster, 'pods', { metadata, spec: { nodeName: plan.name, budget }, status: { phase: 'Running' } })
+      this.api.create(cluster, 'pods', {
+        metadata,
+        spec: { nodeName: plan.name, budget },
+        status: { phase: 'Running' },
+      })
     }
   }
 
@@ -335,10 +352,18 @@ export class Fleet {
     const client = simulated.asClient
     const identity = `${replica.name}/${this.#machines++}`
     const times = { leaseSeconds: 30, renewDeadlineSeconds: 20, retrySeconds: 5 }
-    const elector = new LeaderElector({ client, namespace: 'drydock', name: 'drydock', identity, clock, log: silentLog, ...times })
+    const elector = new LeaderElector({
+      client,
+      namespace: 'drydock',
+      name: 'drydock',
+      identity,
+      clock,
+      log: silentLog,
+      ...times,
+    })
     schedule.resume()
     const ended = elector.run({
-      signal: never,
+      signal: unstopped(),
       onStarted: (fence, signal) => {
         const options = { client, clock, log: silentLog, metrics: noMetrics, events: noEvents, agent: undefined }
         return lead({ ...options, courierTimeoutSeconds: 60 }, { fence, signal })

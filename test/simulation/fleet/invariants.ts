@@ -114,7 +114,8 @@ export class Invariants implements Watcher {
     if (by !== 'cluster' || plural === 'nodes') this.note(process, describe(written))
     if (by !== 'operator') return
     if (plural === 'nodes') this.#nodeWritten(before, after)
-    if (plural === 'noderuntimes') this.#orderWritten(before as NodeRuntime | undefined, after as NodeRuntime | undefined)
+    if (plural === 'noderuntimes')
+      this.#orderWritten(before as NodeRuntime | undefined, after as NodeRuntime | undefined)
     if (plural === 'runtimeprofiles') this.#profileWritten(before, after)
   }
 
@@ -164,7 +165,8 @@ export class Invariants implements Watcher {
     const { name } = after.metadata
     const wasMarked = markOf(before) !== undefined
     const mark = markOf(after)
-    if (mark !== undefined && mark !== markOf(before)) this.#taken(name, mark.split('/')[0]!, isTakenBefore(before, this.fleet.runtime(name)))
+    if (mark !== undefined && mark !== markOf(before))
+      this.#taken(name, mark.split('/')[0]!, isTakenBefore(before, this.fleet.runtime(name)))
     if (!before.spec?.['unschedulable'] || after.spec?.['unschedulable']) return
     if (!wasMarked) this.#fail('foreign cordon', `${name} was uncordoned, and somebody else had cordoned it`)
     this.#returned(name)
@@ -229,10 +231,14 @@ export class Invariants implements Watcher {
     const node = this.fleet.api.get('nodes', name)
     const machine = this.#machine(name)
     if (!node || !machine || !machine.isUp || machine.isJournalOpen === false) return
-    const heartbeat = (node.status?.['conditions'] as { lastHeartbeatTime?: string }[] | undefined)?.[0]?.lastHeartbeatTime
+    const heartbeat = (node.status?.['conditions'] as { lastHeartbeatTime?: string }[] | undefined)?.[0]
+      ?.lastHeartbeatTime
     const proof = this.#proofs.get(name)
     if (proof && Date.parse(heartbeat ?? '') < Math.floor(proof / 1000) * 1000) {
-      this.#fail('gate', `${name} may commit, and its last heartbeat ${heartbeat} is older than its proof ${status?.verification?.time}`)
+      this.#fail(
+        'gate',
+        `${name} may commit, and its last heartbeat ${heartbeat} is older than its proof ${status?.verification?.time}`,
+      )
     }
   }
 
@@ -254,7 +260,8 @@ export class Invariants implements Watcher {
     const others = members.filter(({ metadata }) => metadata.name !== name)
     const out = others.filter((node) => this.#isSurelyOut(node)).map(({ metadata }) => metadata.name)
     const limit = this.#limit(profile, members.length)
-    if (out.length + 1 > limit) this.#fail('budget', `${name} goes out of service beside ${out.join(', ')}, and ${limit} may`)
+    if (out.length + 1 > limit)
+      this.#fail('budget', `${name} goes out of service beside ${out.join(', ')}, and ${limit} may`)
     this.#controlPlaneTaken(name)
     this.#failuresBefore(name, profile)
   }
@@ -269,11 +276,15 @@ export class Invariants implements Watcher {
     const { nowMs } = this.fleet.schedule
     const history = this.#settings.get(profile) ?? []
     const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? nowMs) > nowMs - knownMs
-    const values = history.filter((_, index) => index === history.length - 1 || isLate(index)).map(({ spec }) => {
-      const value = spec.rollout?.maxUnavailable ?? 1
-      // Nodes may have come and gone as recently.
-      return typeof value === 'number' ? value : Math.max(1, Math.floor(((total + 1) * Number.parseInt(value, 10)) / 100))
-    })
+    const values = history
+      .filter((_, index) => index === history.length - 1 || isLate(index))
+      .map(({ spec }) => {
+        const value = spec.rollout?.maxUnavailable ?? 1
+        // Nodes may have come and gone as recently.
+        return typeof value === 'number'
+          ? value
+          : Math.max(1, Math.floor(((total + 1) * Number.parseInt(value, 10)) / 100))
+      })
     return Math.max(1, ...values)
   }
 
@@ -297,9 +308,15 @@ export class Invariants implements Watcher {
     const retry = object.metadata.annotations?.[annotations.retry]
     const failed = this.fleet.api.list('noderuntimes').filter((stored) => {
       const { metadata, spec } = stored as unknown as NodeRuntime
-      const isOwn = spec?.profile === profile && spec.revision === revision && metadata.annotations?.[annotations.retry] === retry
+      const isOwn =
+        spec?.profile === profile && spec.revision === revision && metadata.annotations?.[annotations.retry] === retry
       const isSelected = this.#selecting(metadata.name).length === 1
-      return isOwn && isSelected && this.fleet.api.get('nodes', metadata.name) && this.#failed.surely(metadata.name, true, nowMs)
+      return (
+        isOwn &&
+        isSelected &&
+        this.fleet.api.get('nodes', metadata.name) &&
+        this.#failed.surely(metadata.name, true, nowMs)
+      )
     })
     const budget = object.spec.rollout?.failureBudget ?? 1
     if (failed.length >= budget) {
@@ -329,7 +346,10 @@ export class Invariants implements Watcher {
     const node = this.fleet.api.get('nodes', machine.name)
     const runtime = this.fleet.runtime(machine.name)
     if (runtime?.status?.machineID !== undefined && runtime.status.machineID !== machine.id) {
-      this.#fail('other node', `${machine.name} switches on machine ${machine.id}, and ${runtime.status.machineID} had answered`)
+      this.#fail(
+        'other node',
+        `${machine.name} switches on machine ${machine.id}, and ${runtime.status.machineID} had answered`,
+      )
     }
     if (action !== 'DrainRestart' || !node) return
     const isLeft = this.fleet.api.list('pods').some(({ spec }) => spec?.['nodeName'] === machine.name)
@@ -342,7 +362,8 @@ export class Invariants implements Watcher {
     this.note(machine.name, `closes its journal: ${phase}`)
     const { engine, kubelet } = machine.units
     const [one, two] = [machine.content(engineFile), machine.content(kubeletFile)]
-    if (one !== two) this.#fail('in between', `${machine.name} closed its journal, and its files are "${one}" and "${two}"`)
+    if (one !== two)
+      this.#fail('in between', `${machine.name} closed its journal, and its files are "${one}" and "${two}"`)
     if (!machine.engine || phase === undefined) return
     const isUntouched = engine.invocation === machine.invocationAtOpening
     if (!isUntouched && (machine.proven.invocation !== engine.invocation || machine.proven.content !== one)) {
@@ -405,20 +426,27 @@ function describe({ plural, before, after, by }: Written): string {
   const { name } = object.metadata
   if (!after) return `${plural} ${name} is gone`
   if (plural === 'nodes') {
-    const cordon = after.spec?.['unschedulable'] ? `cordoned${markOf(after) ? ` by ${markOf(after)}` : ''}` : 'schedulable'
+    const cordon = after.spec?.['unschedulable']
+      ? `cordoned${markOf(after) ? ` by ${markOf(after)}` : ''}`
+      : 'schedulable'
     const ours = Object.keys(after.metadata.labels ?? {}).filter((key) => key.startsWith(labels.handlerPrefix)).length
     return `Node ${name}: Ready ${readyOf(after)}, ${cordon}, ${ours} handlers`
   }
   if (plural === 'noderuntimes') {
     const { spec, status } = after as unknown as NodeRuntime
-    if (by === 'courier') return `answer of ${name}: ${status?.phase} ${status?.revision}/${status?.attempt} ${status?.reason ?? ''}`
+    if (by === 'courier')
+      return `answer of ${name}: ${status?.phase} ${status?.revision}/${status?.attempt} ${status?.reason ?? ''}`
     const marks = Object.entries(after.metadata.annotations ?? {}).map(([key]) => key.split('/')[1])
     return `order to ${name}: ${spec?.permit} ${spec?.revision}/${spec?.attempt} of ${spec?.profile}, fence ${spec?.fence} [${marks}]`
   }
   if (plural === 'runtimeprofiles') {
     const { spec, status, metadata } = after as unknown as RuntimeProfile
     if (by === 'operator') return `profile ${name}: ${status?.message ?? '-'} [${metadata.finalizers ?? ''}]`
-    const text = { target: revisionOf(targetOf(spec)), of: spec.nodeSelector.matchExpressions?.[0]?.values, ...spec.rollout }
+    const text = {
+      target: revisionOf(targetOf(spec)),
+      of: spec.nodeSelector.matchExpressions?.[0]?.values,
+      ...spec.rollout,
+    }
     return `profile ${name} ${metadata.deletionTimestamp ? 'is to go' : JSON.stringify(text)}`
   }
   return `${plural} ${name}: ${JSON.stringify((after.status as object | undefined) ?? {}).slice(0, 120)}`

@@ -6,8 +6,8 @@ import { type EngineState, OrderRefused } from '../../../node-agent/courier/engi
 import { restoreAtBoot } from '../../../node-agent/engine/boot.ts'
 import { NodeEngine, OldFence } from '../../../node-agent/engine/engine.ts'
 import { Ledger } from '../../../node-agent/engine/ledger.ts'
-import { replay } from '../../../node-agent/engine/work.ts'
 import type { Planned } from '../../../node-agent/engine/prepare.ts'
+import { replay } from '../../../node-agent/engine/work.ts'
 import type { Pasts, Refusal } from '../../../node-agent/engines/engine.ts'
 import type { BootClock } from '../../../node-agent/host/boot-clock.ts'
 import type { Disk } from '../../../node-agent/host/disk.ts'
@@ -69,7 +69,8 @@ const original = 'cgroupfs runc'
 /** What a configuration is worth. */
 export const driverOf = (text: string): 'systemd' | 'cgroupfs' => (text.startsWith('systemd') ? 'systemd' : 'cgroupfs')
 export const handlersOf = (text: string): string[] => text.split(' ').slice(1)
-export const versionOf = (text: string): string => (text === original ? '1.7.0' : `2.${handlersOf(text).length}.${text.length}`)
+export const versionOf = (text: string): string =>
+  text === original ? '1.7.0' : `2.${handlersOf(text).length}.${text.length}`
 
 const never = new Promise<never>(() => {})
 
@@ -150,7 +151,7 @@ export class Machine {
     const { schedule } = this.#options
     // systemd starts it again as long as a journal is open.
     schedule.after(1000, undefined, () => {
-      if (this.isUp && this.isJournalOpen) this.#startEngine()
+      if (this.isUp && this.isJournalOpen && !this.process.alive) this.#startEngine()
     })
   }
 
@@ -320,7 +321,11 @@ export class Machine {
     const base = clockOf(schedule, process, this.time, 400)
     const clock: BootClock = {
       ...base,
-      instant: () => ({ boot, monotonicMs: Math.round(schedule.nowMs - time.bootedAtMs), wall: base.now().toISOString() }),
+      instant: () => ({
+        boot,
+        monotonicMs: Math.round(schedule.nowMs - time.bootedAtMs),
+        wall: base.now().toISOString(),
+      }),
     }
     const disk = this.#disk(process)
     const call = async <T>(ms: number, act: () => T | Promise<T>): Promise<T> => {
@@ -366,12 +371,16 @@ export class Machine {
     }
     return {
       read: (path) => guard(() => files.get(path)),
-      list: (path) => guard(() => [...files.keys()].filter((name) => dirname(name) === path).map((name) => name.slice(path.length + 1))),
+      list: (path) =>
+        guard(() =>
+          [...files.keys()].filter((name) => dirname(name) === path).map((name) => name.slice(path.length + 1)),
+        ),
       resolve: (path) => guard(() => (files.has(path) ? path : undefined)),
       attributes: async () => undefined,
       create: (path, bytes) => write(() => files.set(path, bytes)),
       append: (path, bytes) => write(() => files.set(path, Buffer.concat([files.get(path) ?? Buffer.alloc(0), bytes]))),
-      truncate: (path, length) => guard(() => void files.set(path, (files.get(path) ?? Buffer.alloc(0)).subarray(0, length))),
+      truncate: (path, length) =>
+        guard(() => void files.set(path, (files.get(path) ?? Buffer.alloc(0)).subarray(0, length))),
       sync: () => guard(() => undefined),
       rename: (from, to) =>
         write(() => {
@@ -422,7 +431,8 @@ export class Machine {
     const unit = this.units[name]
     if (unit.active) return
     const loaded = this.content(name === 'engine' ? engineFile : kubeletFile)
-    if (name === 'engine' && loaded !== original && this.#has('engine does not start')) throw new Error('the engine does not start')
+    if (name === 'engine' && loaded !== original && this.#has('engine does not start'))
+      throw new Error('the engine does not start')
     unit.active = true
     unit.invocation++
     unit.loaded = loaded
@@ -455,13 +465,24 @@ export class Machine {
     const { engine, kubelet } = this.units
     const found = handlersOf(engine.loaded)
     const isBroken = engine.loaded === original ? this.#has('former broken') : this.#has('proof fails')
-    const handlers = wanted.handlers.map(({ name }) => ({ name, passed: found.includes(name), durationMilliseconds: 1 }))
+    const handlers = wanted.handlers.map(({ name }) => ({
+      name,
+      passed: found.includes(name),
+      durationMilliseconds: 1,
+    }))
     const isRight = driverOf(engine.loaded) === wanted.cgroupDriver && handlers.every(({ passed }) => passed)
     const { skipsProof } = this.#options.mutant
     const passed = skipsProof || (engine.active && !kubelet.active && isRight && !isBroken)
     if (passed && !skipsProof) this.proven = { invocation: engine.invocation, content: engine.loaded }
     const engineVersion = versionOf(engine.loaded)
-    return { passed, time: clock.now().toISOString(), durationMilliseconds: 1, message: 'no pod ran', handlers, engineVersion }
+    return {
+      passed,
+      time: clock.now().toISOString(),
+      durationMilliseconds: 1,
+      message: 'no pod ran',
+      handlers,
+      engineVersion,
+    }
   }
 
   #observed(): NonNullable<NodeRuntimeStatus['observed']> {

@@ -15,7 +15,7 @@ export type Fault =
   | { readonly kind: 'budget'; readonly node: number; readonly forMs: number }
   | { readonly kind: 'cordon' | 'uncordon'; readonly node: number }
   | { readonly kind: 'kubelet away'; readonly node: number; readonly forMs: number }
-  | { readonly kind: 'node' ; readonly node: number; readonly becomes: 'gone' | 'replaced' | 'registered anew' | 'back' }
+  | { readonly kind: 'node'; readonly node: number; readonly becomes: 'gone' | 'replaced' | 'registered anew' | 'back' }
   | { readonly kind: 'edit'; readonly profile: string; readonly change: Edit }
   | { readonly kind: 'clock'; readonly of: number; readonly byMs: number }
   | { readonly kind: 'old order'; readonly node: number; readonly which: number }
@@ -82,7 +82,10 @@ const kinds: readonly (readonly [number, (draw: Draw) => Fault])[] = [
   [3, (d) => ({ kind: 'budget', node: node(d), forMs: 10_000 + d.to(80_000) })],
   [5, (d) => ({ kind: d.pick(['cordon', 'cordon', 'uncordon'] as const), node: node(d) })],
   [4, (d) => ({ kind: 'kubelet away', node: node(d), forMs: 10_000 + d.to(80_000) })],
-  [5, (d) => ({ kind: 'node', node: node(d), becomes: d.pick(['gone', 'replaced', 'registered anew', 'back'] as const) })],
+  [
+    5,
+    (d) => ({ kind: 'node', node: node(d), becomes: d.pick(['gone', 'replaced', 'registered anew', 'back'] as const) }),
+  ],
   [8, (d) => ({ kind: 'edit', profile: profile(d), change: editOf(d) })],
   [2, (d) => ({ kind: 'clock', of: node(d), byMs: d.pick([-3_600_000, 3_600_000, -5_000, 5_000]) })],
   [2, (d) => ({ kind: 'old order', node: node(d), which: d.to(8) })],

@@ -3,7 +3,7 @@ import { annotations } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import { calm, disturb, putRight } from './faults.ts'
 import { contentOf, Fleet, type Mutant } from './fleet.ts'
-import { Invariants, Violation } from './invariants.ts'
+import { Invariants, type Violation } from './invariants.ts'
 import { engineFile } from './machine.ts'
 import { generator } from './schedule.ts'
 import { disturbedUntilMs, type Script } from './script.ts'
@@ -111,11 +111,13 @@ class World {
       const node = api.get('nodes', plan.name)
       const runtime = this.#fleet.runtime(plan.name)
       const isFailed = machine.answer?.phase === 'Failed' && runtime?.status?.phase === 'Failed'
-      if (node?.metadata.annotations?.[annotations.cordonedBy] && !isFailed) found.push(`${plan.name} is still cordoned`)
+      if (node?.metadata.annotations?.[annotations.cordonedBy] && !isFailed)
+        found.push(`${plan.name} is still cordoned`)
     }
     for (const stored of api.list('runtimeprofiles')) {
       const profile = stored as unknown as RuntimeProfile
-      if (!isExplained(profile)) found.push(`profile ${stored.metadata.name}: ${profile.status?.message ?? 'no status'}`)
+      if (!isExplained(profile))
+        found.push(`profile ${stored.metadata.name}: ${profile.status?.message ?? 'no status'}`)
     }
     return found
   }
