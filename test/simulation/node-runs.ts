@@ -112,6 +112,8 @@ async function simulate(run: Run): Promise<Outcome> {
     if (run.fault === 'disk is full' && world.answer?.phase === 'Switching') world.fillDisk()
     await world.settle()
   }
+  // What has ended must have ended for good: nothing of it may still wait for an fsync.
+  await world.cutPower()
   return {
     problems: [...world.violations, ...problems(world, operator, run)],
     operations: world.operations,

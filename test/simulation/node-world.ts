@@ -158,6 +158,13 @@ export class World {
     if (!this.#process?.alive) await this.#startEngine()
   }
 
+  /** Off and on again, at rest. */
+  async cutPower(): Promise<void> {
+    if (this.#process) this.#process.alive = false
+    await this.#recover({ at: 0, kind: 'power' })
+    await this.settle()
+  }
+
   async #recover({ kind }: Crash): Promise<void> {
     this.trace.push(`-- ${kind}`)
     if (kind === 'kill') return this.#startEngine()
