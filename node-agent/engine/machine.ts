@@ -91,9 +91,17 @@ function whyOrdered(order: Order, work: Work): Why | undefined {
     return { reason: 'Ordered', message: 'The operator ordered the former state back.' }
   }
   if (isOther(order, work)) {
-    return { reason: 'Superseded', message: `Revision ${order.revision} was ordered before this one was proven.` }
+    return { reason: 'Superseded', message: `Revision ${order.revision} was ordered before this one was committed.` }
+  }
+  // Whoever gave the order of this change knows nothing of it any more: nobody would ever commit it.
+  if (isForOtherNode(order, work)) {
+    return { reason: 'OtherNode', message: 'The Node was registered anew before this change was committed.' }
   }
   return undefined
+}
+
+function isForOtherNode({ nodeUID }: Order, { order }: Work): boolean {
+  return nodeUID !== undefined && order.nodeUID !== undefined && nodeUID !== order.nodeUID
 }
 
 function proven({ order, requestedMs }: State, work: Work, now: Instant): Decision {
@@ -102,7 +110,8 @@ function proven({ order, requestedMs }: State, work: Work, now: Instant): Decisi
   if (stage.at.boot !== now.boot) return { do: 'again' }
   const mine = order && isFor(order, work.order) ? order.permit : undefined
   if (mine === 'Commit') return { do: 'commit' }
-  if (order && mine === 'Rollback') return { do: 'back', why: whyOrdered(order, work) as Why }
+  const why = order && whyOrdered(order, work)
+  if (why) return { do: 'back', why }
   if (stage.courier) return wait
   if (requestedMs !== undefined && requestedMs > stage.at.monotonicMs) return { do: 'courier' }
   const seconds = work.order.courierTimeoutSeconds ?? defaultCourierTimeoutSeconds
@@ -147,7 +156,7 @@ function open(state: State, work: Work, now: Instant): Decision {
 /** Nothing is done twice: an answer of this kind stands, whatever the permit. */
 const final: readonly (NodeRuntimeStatus['phase'] | undefined)[] = ['Committed', 'RolledBack', 'Refused']
 
-function fresh(order: Order, answer: NodeRuntimeStatus | undefined): Decision {
+function fresh(order: Order, { answer, nodeUID }: Memory): Decision {
   const answered = answer && isFor(order, answer) ? answer.phase : undefined
   switch (order.permit) {
     case 'Observe':
@@ -155,7 +164,10 @@ function fresh(order: Order, answer: NodeRuntimeStatus | undefined): Decision {
     case 'Remove':
       return { do: 'remove', order }
     case 'Prepare':
-      return answered ? { do: 'repeat', order } : { do: 'prepare', order, open: false }
+      // What was prepared for another Node of this name is not prepared for this one.
+      return answered && !(answered === 'Prepared' && nodeUID !== order.nodeUID)
+        ? { do: 'repeat', order }
+        : { do: 'prepare', order, open: false }
     case 'Switch':
       return final.includes(answered) ? { do: 'repeat', order } : { do: 'prepare', order, open: true }
     case 'Commit':
@@ -173,5 +185,5 @@ function nothingOpen({ permit, revision }: Order): Why {
 
 export function decide(state: State, now: Instant): Decision {
   if (state.work) return open(state, state.work, now)
-  return state.pending && state.order ? fresh(state.order, state.memory.answer) : wait
+  return state.pending && state.order ? fresh(state.order, state.memory) : wait
 }

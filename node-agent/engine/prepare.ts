@@ -46,7 +46,8 @@ function otherNode(order: Order, memory: Memory, machineID: string): Refusal | u
     return { reason: 'OtherMachine', message }
   }
   const { answer, nodeUID } = memory
-  if (answer?.phase !== 'Prepared' || !isFor(order, answer) || nodeUID === order.nodeUID) return undefined
+  if (order.permit === 'Prepare' || answer?.phase !== 'Prepared' || !isFor(order, answer) || nodeUID === order.nodeUID)
+    return undefined
   const message = `The order was prepared for the Node with UID ${nodeUID}, and now comes for ${order.nodeUID}.`
   return { reason: 'OtherNode', message }
 }

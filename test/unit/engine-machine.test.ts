@@ -202,7 +202,7 @@ const cases: readonly Case[] = [
     name: 'Commit of other work',
     state: given([open, proven], { order: { ...other, permit: 'Commit' } }),
     now: at(11),
-    decision: { do: 'wait' },
+    decision: { do: 'back', why: { reason: 'Superseded' } },
   },
   {
     name: 'Rollback of the proven',
@@ -211,10 +211,18 @@ const cases: readonly Case[] = [
     decision: { do: 'back', why: { reason: 'Ordered' } },
   },
   {
-    name: 'other work waits for the proven',
+    name: 'other work: nobody will commit the proven any more',
     state: given([open, proven], { order: other }),
     now: at(11),
-    decision: { do: 'wait' },
+    decision: { do: 'back', why: { reason: 'Superseded' } },
+  },
+  {
+    name: 'the proven is of a Node that is there no more',
+    state: given([{ ...open, order: { ...order, nodeUID: 'one' } }, proven], {
+      order: { permit: 'Observe', nodeUID: 'another' },
+    }),
+    now: at(11),
+    decision: { do: 'back', why: { reason: 'OtherNode' } },
   },
   {
     name: 'Commit comes too early after a boot',
