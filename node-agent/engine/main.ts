@@ -49,7 +49,11 @@ async function serveOrders(options: Options, store: Store, log: Log): Promise<vo
   const served = serve({ engine, clock, run: randomUUID() })
   await listen(served.server, options)
   const done = engine.run()
-  await leaving(engine, served, { clock, idleMs: options.idleSeconds * 1000, signal: stop.signal })
+  const over = new AbortController()
+  const end = (): void => over.abort()
+  void done.then(end, end)
+  const signal = AbortSignal.any([stop.signal, over.signal])
+  await leaving(engine, served, { clock, idleMs: options.idleSeconds * 1000, signal })
   stop.abort()
   await done
   served.server.close()
@@ -67,6 +71,7 @@ function listen(server: Server, { listen }: Options): Promise<void> {
 interface Leave {
   readonly clock: Clock
   readonly idleMs: number
+  /** Aborts when the engine is told to stop, and when it has ended by itself. */
   readonly signal: AbortSignal
 }
 
