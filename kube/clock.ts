@@ -25,7 +25,18 @@ export const systemClock: Clock = {
     }),
 }
 
+/**
+ * The same text as `toISOString`, which brings 4 MB of the program into memory the first time: the agent's processes are
+ * to stay below 60.
+ */
+export function rfc3339(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const day = [String(date.getUTCFullYear()).padStart(4, '0'), two(date.getUTCMonth() + 1), two(date.getUTCDate())]
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two)
+  return `${day.join('-')}T${time.join(':')}.${String(date.getUTCMilliseconds()).padStart(3, '0')}Z`
+}
+
 /** Wall time as the API's MicroTime, which is refused without exactly six digits of a second. */
 export function microTime(date: Date): string {
-  return date.toISOString().replace('Z', '000Z')
+  return rfc3339(date).replace('Z', '000Z')
 }

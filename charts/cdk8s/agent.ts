@@ -17,8 +17,8 @@ const tokenFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** What the installer found out about the host, for the courier to report. */
 const handoverFolder = '/run/drydock-installer'
 
-/** Small heaps: half of what the agent takes is the program itself, and it does next to nothing. */
-const node = ['/usr/local/bin/node', '--max-semi-space-size=1', '--max-old-space-size=64']
+/** Small heaps and no compiler: half of what the agent takes is the program itself, and it does next to nothing. */
+const node = ['/usr/local/bin/node', '--lite-mode', '--max-semi-space-size=1', '--max-old-space-size=64']
 
 export class AgentChart extends Chart {
   constructor(scope: Construct, id: string) {

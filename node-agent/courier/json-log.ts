@@ -1,11 +1,12 @@
 /** The log of the agent's programs: JSON lines, as the operator's, without the memory that a logging library takes. */
+import { rfc3339 } from '../../kube/clock.ts'
 import type { Log, LogFields } from '../../kube/log.ts'
 
 export function jsonLog(write: (line: string) => void, bound: LogFields = {}): Log {
   const line =
     (level: string) =>
     (msg: string, fields: LogFields = {}): void => {
-      const all = { level, time: new Date().toISOString(), msg, ...bound, ...fields }
+      const all = { level, time: rfc3339(new Date()), msg, ...bound, ...fields }
       write(`${JSON.stringify(all, (_key, value) => (value instanceof Error ? describe(value) : value))}\n`)
     }
   return {

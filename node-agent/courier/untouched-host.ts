@@ -1,5 +1,6 @@
 /** The answers for a host that has no engine, because the installer left it as it is. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import { rfc3339 } from '../../kube/clock.ts'
 import type { Handover } from '../installer/handover.ts'
 import type { Engine, EngineState, Order } from './engine-client.ts'
 
@@ -7,9 +8,7 @@ type Unsupported = Extract<Handover, { supported: false }>
 
 /** Stands where the engine stands on other hosts: it sees, refuses every change, and has nothing to remove. */
 export function untouchedHost(host: Unsupported, agentVersion: string, now: () => Date): Engine {
-  const since = now()
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
+  const since = rfc3339(now()).replace(/\.\d+Z$/, 'Z')
   let state = stateOf(0, {})
   function stateOf(seq: number, answer: NodeRuntimeStatus): EngineState {
     const { reason, message, os } = host

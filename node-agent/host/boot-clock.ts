@@ -3,7 +3,7 @@
  * Deadlines survive a crash of the engine by the first, and a reboot is told by the second. Wall time is for people.
  */
 import { readFileSync } from 'node:fs'
-import { type Clock, systemClock } from '../../kube/clock.ts'
+import { type Clock, rfc3339, systemClock } from '../../kube/clock.ts'
 
 /** One instant of one boot. */
 export interface Instant {
@@ -25,6 +25,6 @@ export function bootClock(): BootClock {
   return {
     ...systemClock,
     monotonicMs,
-    instant: () => ({ boot, monotonicMs: monotonicMs(), wall: systemClock.now().toISOString() }),
+    instant: () => ({ boot, monotonicMs: monotonicMs(), wall: rfc3339(systemClock.now()) }),
   }
 }

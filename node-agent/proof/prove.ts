@@ -1,5 +1,6 @@
 /** Proves an engine by pods that it makes through CRI. */
 import { rm } from 'node:fs/promises'
+import { rfc3339 } from '../../kube/clock.ts'
 import type { CriClient } from '../cri/client.ts'
 import { removeCgroup, removeProof } from './clean-up.ts'
 import { engineSteps } from './engine-steps.ts'
@@ -34,7 +35,7 @@ const longestMessage = 2048
  */
 export async function prove(options: ProofOptions): Promise<Proof> {
   const { clock, client, timeoutMs, kubeletDriver } = options
-  const time = clock.now().toISOString()
+  const time = rfc3339(clock.now())
   const start = clock.monotonicMs()
   const remainingMs = (): number => Math.max(1, start + timeoutMs - clock.monotonicMs())
   const call = boundedCall(client, remainingMs)

@@ -1,5 +1,5 @@
 /**
- * `memory-watch NAME=PATTERN...`: looks every 100 ms at the processes whose command line has a PATTERN, until SIGTERM. Then
+ * `memory-watch NAME=PATTERN...`: looks every 200 ms at the processes whose command line has a PATTERN, until SIGTERM. Then
  * prints the most that any of them took, by name, in bytes.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -11,18 +11,14 @@ export interface Peak {
   readonly pss: number
 }
 
-const everyMs = 100
+const everyMs = 200
 const peaks: Record<string, Peak> = {}
 const names = process.argv.slice(2).map((argument) => argument.split('=') as [name: string, pattern: string])
-/** A process keeps its command line: it is read once. */
-const known = new Map<string, string | undefined>()
 
+/** Asked each time: a process that has just been forked still has the command line of another. */
 function nameOf(pid: string): string | undefined {
-  if (!known.has(pid)) {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-    known.set(pid, names.find(([, pattern]) => command.includes(pattern) && !command.includes('memory-watch'))?.[0])
-  }
-  return known.get(pid)
+  const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  return names.find(([, pattern]) => command.includes(pattern) && !command.includes('memory-watch'))?.[0]
 }
 
 const kilobytes = (text: string, key: string): number =>
@@ -43,7 +39,6 @@ setInterval(() => {
       look(pid)
     } catch {
       // It has ended meanwhile.
-      known.delete(pid)
     }
   }
 }, everyMs)
