@@ -263,7 +263,7 @@ rollout?: {
  */
 maxUnavailable?: number | string
 /**
- * Change a few nodes first and watch them before the rest.
+ * Change a few nodes first and watch them before the rest. A canary that fails stops the rollout whatever the failureBudget. Nodes that get back what they ran before wait for no canary.
  */
 canary?: {
 /**
@@ -271,20 +271,20 @@ canary?: {
  */
 nodes?: number
 /**
- * How long the canary nodes must stay proven before the rest follows. A duration such as 90s, 10m or 1h30m.
+ * How long the canary nodes must stay proven, Ready and without drift before the rest follows; counted anew when a canary was not Ready. A duration such as 90s, 10m or 1h30m.
  */
-soak?: string
+soak: string
 }
 /**
  * How many nodes may fail before the rollout stops. 1 stops at the first failure.
  */
 failureBudget?: number
 /**
- * When changes that disrupt may start.
+ * When changes that disrupt may start: those that drain the node, and those that restart its engine. Nodes are prepared at any time, and a node under way finishes.
  */
 window?: {
 /**
- * Start of the window as a cron expression of five fields.
+ * Start of the window as a cron expression of five fields. A start that the clock skips in spring is made up for right after; one that comes twice in autumn counts once, unless its hour or minute has a * or a step.
  */
 cron: string
 /**

@@ -10,12 +10,15 @@ export const rollout = obj(
       { default: 1, 'x-kubernetes-validations': rules.maxUnavailableRules },
     ),
     canary: obj(
-      'Change a few nodes first and watch them before the rest.',
+      'Change a few nodes first and watch them before the rest. A canary that fails stops the rollout whatever the failureBudget. Nodes that get back what they ran before wait for no canary.',
       {
-        nodes: int('How many nodes go first.', { minimum: 1, maximum: 100 }),
-        soak: duration('How long the canary nodes must stay proven before the rest follows.'),
+        nodes: int('How many nodes go first.', { minimum: 1, maximum: 100, default: 1 }),
+        soak: duration(
+          'How long the canary nodes must stay proven, Ready and without drift before the rest follows; counted anew when a canary was not Ready.',
+          { to: '168h' },
+        ),
       },
-      { 'x-kubernetes-validations': rules.notSupported('rollout.canary') },
+      { required: ['soak'] },
     ),
     failureBudget: int('How many nodes may fail before the rollout stops. 1 stops at the first failure.', {
       minimum: 1,
@@ -23,13 +26,20 @@ export const rollout = obj(
       default: 1,
     }),
     window: obj(
-      'When changes that disrupt may start.',
+      'When changes that disrupt may start: those that drain the node, and those that restart its engine. Nodes are prepared at any time, and a node under way finishes.',
       {
-        cron: str('Start of the window as a cron expression of five fields.', { maxLength: 128 }),
-        duration: duration('How long the window stays open.'),
-        timeZone: str('IANA name of the time zone of the cron expression.', { maxLength: 64 }),
+        cron: str(
+          'Start of the window as a cron expression of five fields. A start that the clock skips in spring is made up for right after; one that comes twice in autumn counts once, unless its hour or minute has a * or a step.',
+          { maxLength: 128, 'x-kubernetes-validations': rules.cronRules },
+        ),
+        duration: duration('How long the window stays open.', { from: '1m', to: '168h' }),
+        timeZone: str('IANA name of the time zone of the cron expression.', {
+          maxLength: 64,
+          default: 'UTC',
+          'x-kubernetes-validations': rules.timeZoneRules,
+        }),
       },
-      { required: ['cron', 'duration'], 'x-kubernetes-validations': rules.notSupported('rollout.window') },
+      { required: ['cron', 'duration'] },
     ),
     gates: listMap(
       'Conditions that must hold before each node.',

@@ -136,6 +136,29 @@ export const maxUnavailableRules: readonly Rule[] = [
     message: 'write a number of at least 1 or a percentage from 1% to 100%, such as 1 or 10%',
   },
 ]
+/** One field of a cron expression: `*`, numbers, ranges and steps, several of them with commas between. */
+const cronField = (value: string): string => {
+  const item = `([*](/[1-9][0-9]?)?|(${value})(-(${value})(/[1-9][0-9]?)?)?)`
+  return `${item}(,${item})*`
+}
+const cronFields = [
+  '[1-5]?[0-9]',
+  '1?[0-9]|2[0-3]',
+  '[1-9]|[12][0-9]|3[01]',
+  '[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC',
+  '[0-7]|SUN|MON|TUE|WED|THU|FRI|SAT',
+]
+/** The form only: whether such a time ever comes is for the operator to see. */
+export const cronRules = matching(
+  `^${cronFields.map(cronField).join(' ')}$`,
+  'write five fields with one space between: minute, hour, day of the month, month and weekday, such as 0 1 * * MON-FRI',
+)
+/** The form only: which time zones there are is for the operator to know. */
+export const timeZoneRules = matching(
+  '^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$',
+  'write the IANA name of a time zone, such as Asia/Ho_Chi_Minh or UTC',
+)
+
 export const disableEvictionRules: readonly Rule[] = [
   {
     rule: '!self',

@@ -1,7 +1,7 @@
 /** The first nodes of a rollout: they are changed and watched before the rest follows. */
 import { parseDuration } from '../../crds/duration.ts'
 import { list } from './budget.ts'
-import { turnOf } from './marks.ts'
+import { gaveUpOf, turnOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
 import { startedAt } from './turn.ts'
 import type { Delay, Known, Member, Reason, Stage, Staged, Wish } from './types.ts'
@@ -35,7 +35,7 @@ export function canaryOf(staged: readonly Staged[], wish: Wish): Canary | undefi
   const candidates = staged.flatMap((one) => candidateOf(one, wish) ?? [])
   const begun = candidates.filter(({ start }) => start !== undefined)
   const ranked = [
-    ...begun.toSorted((a, b) => Date.parse(a.start || epoch) - Date.parse(b.start || epoch)),
+    ...begun.toSorted((a, b) => startTime(a) - startTime(b)),
     ...candidates.filter(({ start }) => start === undefined),
   ]
   const canaries = ranked.slice(0, wanted.nodes ?? 1)
@@ -45,7 +45,7 @@ export function canaryOf(staged: readonly Staged[], wish: Wish): Canary | undefi
   return { names, ...verdict(canaries, rest, { soak: parseDuration(wanted.soak), now: wish.now }) }
 }
 
-const epoch = '1970-01-01T00:00:00Z'
+const startTime = ({ start = '' }: Candidate): number => Date.parse(start) || 0
 
 /** A node that had its turn, or can have it: one that cannot be changed now lets the next one pass. */
 function candidateOf({ member, stage }: Staged, { revision }: Wish): Candidate | undefined {
@@ -59,8 +59,11 @@ function candidateOf({ member, stage }: Staged, { revision }: Wish): Candidate |
 const isKnown = (member: Member): member is Known => member.runtime !== undefined
 
 function startOf(member: Known): string | undefined {
-  const hasGivenUp = outcomeOf(member.runtime)?.result === 'GaveUp'
-  return startedAt(member) ?? (member.node.cordon || hasGivenUp ? '' : undefined)
+  const { node, runtime } = member
+  // A node that is cordoned still from a former order is changed at once: its place is taken.
+  const start = startedAt(member) ?? node.cordon?.since
+  if (start !== undefined || outcomeOf(runtime)?.result !== 'GaveUp') return start
+  return gaveUpOf(runtime)?.startTime ?? ''
 }
 
 interface Soak {
@@ -78,14 +81,14 @@ function verdict(
   if (failed[0]) return { stop: stopped('CanaryFailed', 'a canary failed', failed[0]) }
   const proven = Math.max(...canaries.map(provenAt))
   // Whoever began after the soak was let through: what befalls a canary later holds nobody back.
-  if (rest.some(({ start }) => start && Date.parse(start) >= proven + soak)) return {}
+  if (rest.some((one) => startTime(one) >= proven + soak)) return {}
   const drifted = canaries.flatMap(({ stage }) => (stage.at === 'drifted' ? [stage.why] : []))
   if (drifted[0]) return { stop: stopped('CanaryDrifted', 'a canary has drifted', drifted[0]) }
   const behind = canaries.find(({ stage }) => stage.at !== 'done')
   if (behind) return { delay: { why: unfinished(behind) } }
   const down = canaries.find(({ member }) => !member.node.ready)
   if (down) return { delay: { why: waits('CanaryNotReady', `canary ${down.member.node.name} is not Ready`) } }
-  const until = Math.max(...canaries.map(({ member }) => Date.parse(member.node.readySince ?? epoch)), proven) + soak
+  const until = Math.max(...canaries.map(({ member }) => Date.parse(member.node.readySince ?? '') || 0), proven) + soak
   if (now.getTime() >= until) return {}
   const names = list(canaries.map(({ member }) => member.node.name))
   const end = `${new Date(until).toISOString().slice(0, 19).replace('T', ' ')} UTC`
@@ -93,9 +96,12 @@ function verdict(
   return { delay: { why: { reason: 'CanarySoaking', message }, lookAgainMilliseconds: until - now.getTime() } }
 }
 
-/** When the node was proven and let commit; never while it was not. */
-function provenAt({ member }: Candidate): number {
-  return Date.parse(turnOf(member.runtime)?.provenTime ?? '') || Number.POSITIVE_INFINITY
+/** When the node was proven and let commit; never when it is not committed. */
+function provenAt({ member: { runtime } }: Candidate): number {
+  if (outcomeOf(runtime)?.result !== 'Committed') return Number.POSITIVE_INFINITY
+  const turn = turnOf(runtime)
+  // A record of before canaries were watched tells only the start.
+  return Date.parse(turn?.provenTime ?? turn?.startTime ?? '') || 0
 }
 
 const stopped = (reason: string, what: string, { message }: Reason): Reason => ({

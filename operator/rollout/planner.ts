@@ -3,19 +3,14 @@ import { finalizer } from '../../crds/protocol.ts'
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { answerOf } from './answer.ts'
 import { isUnavailable } from './availability.ts'
-import { type Budget, budgetOf, list, overBudget, take } from './budget.ts'
 import { inOrder } from './order.ts'
 import { mustRecordFirst, reportDecisions, reportFor } from './reporting.ts'
 import { revisionOf, targetOf } from './revision.ts'
 import { stageOf } from './stage.ts'
+import { endsReport, startTurns } from './start.ts'
 import { summaryOf } from './summary.ts'
 import { beginTurn, cordon, permitSwitch } from './turn.ts'
-import type { Counts, Decision, Known, Member, Plan, Reason, RolloutState, Stage, Wish } from './types.ts'
-
-export interface Staged {
-  readonly member: Member
-  readonly stage: Stage
-}
+import type { Counts, Decision, Known, Member, Plan, RolloutState, Stage, Staged, Wish } from './types.ts'
 
 /**
  * Guarantees: whatever the state, the decisions of one plan together take no more nodes out of service than the
@@ -36,9 +31,8 @@ export function plan(state: RolloutState, now: Date): Plan {
     member,
     stage: stageOf(member, wish),
   }))
-  const stop = stopReason(profile, staged)
-  const { started, waits } = startTurns(state, staged, stop)
-  const reporting = { reportOf, revision, isDeleting, isStopped: stop?.reason === failureBudget }
+  const { started, stop, waits, lookAgainMilliseconds } = startTurns(state, staged, wish)
+  const reporting = { reportOf, revision, isDeleting, isStopped: stop !== undefined && endsReport(stop) }
   const decisions = [
     ...finalizing(profile),
     ...reportDecisions({ ...reporting, reports, staged, started }),
@@ -54,24 +48,8 @@ export function plan(state: RolloutState, now: Date): Plan {
     ...summary,
     counts: countsOf(staged),
     report: reports.find(({ name }) => name === reportOf(revision))?.name ?? latest(state, revision),
-    lookAgainMilliseconds: soonest(staged),
+    lookAgainMilliseconds: soonest(staged, lookAgainMilliseconds),
   }
-}
-
-const failureBudget = 'FailureBudget'
-
-/** Why no further node starts; undefined when nodes may. */
-function stopReason({ spec, metadata }: RuntimeProfile, staged: readonly Staged[]): Reason | undefined {
-  const failed = staged.filter(({ stage }) => stage.at === 'failed')
-  const limit = spec.rollout?.failureBudget ?? 1
-  const first = failed[0]
-  if (first?.stage.at === 'failed' && failed.length >= limit) {
-    const names = list(failed.map(({ member }) => member.node.name))
-    const message = `The rollout stopped: ${failed.length} of ${limit} allowed failures (${names}). ${first.stage.why.message}`
-    return { reason: failureBudget, message }
-  }
-  if (!spec.rollout?.paused) return undefined
-  return { reason: 'Paused', message: `The rollout is paused: set spec.rollout.paused of ${metadata.name} to false` }
 }
 
 /** What the node's own stage asks for, whatever the others do. */
@@ -81,58 +59,6 @@ function ownDecision({ member, stage }: Staged, { reports }: RolloutState): Deci
   return isReplacing && mustRecordFirst(reports, member) ? [] : [stage.decision]
 }
 
-interface Turns {
-  readonly started: readonly Known[]
-  /** Why the first node that could start does not. */
-  readonly waits: Reason | undefined
-}
-
-/** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
-function startTurns(state: RolloutState, staged: readonly Staged[], stop: Reason | undefined): Turns {
-  const started: Known[] = []
-  let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
-  let waits: Reason | undefined
-  const busy = [...state.busyControlPlane]
-  for (const { member, stage } of staged) {
-    if (stage.at !== 'startable' || !isKnown(member)) continue
-    const why = stop ?? obstacle(member, { budget, staged, busy })
-    waits ??= why
-    if (why) continue
-    budget = take(budget, member.node.name)
-    if (member.node.controlPlane) busy.push(member.node.name)
-    started.push(member)
-  }
-  return { started, waits }
-}
-
-interface Circumstances {
-  readonly budget: Budget
-  readonly staged: readonly Staged[]
-  readonly busy: readonly string[]
-}
-
-function obstacle({ node }: Known, { budget, staged, busy }: Circumstances): Reason | undefined {
-  if (node.deleting) return { reason: 'NodeDeleting', message: `${node.name} waits: its Node is being deleted` }
-  if (!node.ready) return { reason: 'NodeNotReady', message: `${node.name} waits: its Node is not Ready` }
-  const over = overBudget(budget, node.name)
-  if (over || !node.controlPlane) return over
-  const workers = staged.filter(({ member, stage }) => !member.node.controlPlane && isAhead(member, stage))
-  if (workers.length > 0) {
-    const names = list(workers.map(({ member }) => member.node.name))
-    return { reason: 'WorkersFirst', message: `${node.name} is of the control plane and waits for ${names}` }
-  }
-  const others = busy.filter((name) => name !== node.name)
-  if (others.length === 0) return undefined
-  const message = `${node.name} is of the control plane and waits: ${list(others)} of the control plane is not in service`
-  return { reason: 'ControlPlaneBusy', message }
-}
-
-/** A worker that will have its turn before the control plane has. */
-function isAhead({ node }: Member, { at }: Stage): boolean {
-  if (at === 'underWay' || at === 'returning') return true
-  return node.ready && !node.deleting && (at === 'ordering' || at === 'preparing' || at === 'startable')
-}
-
 function firstStep(member: Known, wish: Wish): Decision {
   const { node, runtime } = member
   if (answerOf(runtime)?.action !== 'DrainRestart') return permitSwitch(member, wish)
@@ -140,8 +66,6 @@ function firstStep(member: Known, wish: Wish): Decision {
   if (node.unschedulable) return { kind: 'BeginTurn', node: node.name, turn: beginTurn(member, wish) }
   return cordon(node.name, runtime, wish)
 }
-
-const isKnown = (member: Member): member is Known => member.runtime !== undefined
 
 const hasFinalizer = ({ metadata }: RuntimeProfile): boolean => metadata.finalizers?.includes(finalizer) ?? false
 
@@ -173,7 +97,11 @@ function latest({ reports }: RolloutState, revision: string): string | undefined
   return reports.filter((report) => report.revision === revision).at(-1)?.name
 }
 
-function soonest(staged: readonly Staged[]): number | undefined {
+/** A timer holds 24 days, and the clock of the operator may be set meanwhile. */
+const longestMilliseconds = 3_600_000
+
+function soonest(staged: readonly Staged[], start: number | undefined): number | undefined {
   const times = staged.flatMap(({ stage }) => (stage.at === 'underWay' ? (stage.lookAgainMilliseconds ?? []) : []))
-  return times.length === 0 ? undefined : Math.min(...times)
+  if (start !== undefined) times.push(start)
+  return times.length === 0 ? undefined : Math.min(...times, longestMilliseconds)
 }

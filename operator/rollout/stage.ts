@@ -4,8 +4,9 @@ import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { answerOf, isOpen, isQuiet } from './answer.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
 import { hasLabels, provenHandlers } from './handlers.ts'
+import { turnOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
-import { cordon, isStarted } from './turn.ts'
+import { beginTurn, cordon, isStarted } from './turn.ts'
 import type { Decision, Known, Member, Order, Reason, Stage, Wish } from './types.ts'
 
 type Question = (member: Known, wish: Wish) => Stage | undefined
@@ -62,7 +63,8 @@ function isMoving(member: Known, wish: Wish): Stage | undefined {
   }
   const why = shortcoming(member)
   if (!why) {
-    const decision: Decision = { kind: 'PermitCommit', node: node.name }
+    const turn = { ...(turnOf(runtime) ?? beginTurn(member, wish)), provenTime: wish.now.toISOString() }
+    const decision: Decision = { kind: 'PermitCommit', node: node.name, turn }
     return { at: 'underWay', why: { reason: 'Proven', message: `${node.name} is proven` }, decision }
   }
   if (gateMilliseconds < gateTimeoutMilliseconds)

@@ -2,6 +2,7 @@
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { list } from './budget.ts'
 import type { Member, Plan, Reason, Stage } from './types.ts'
+import { windowInvalid } from './window.ts'
 
 interface Situation {
   readonly profile: RuntimeProfile
@@ -67,7 +68,9 @@ function conflict({ staged }: Situation): Summary | undefined {
 }
 
 function stopped({ stop, staged }: Situation): Summary | undefined {
-  if (!stop || !staged.some(({ stage }) => stage.at !== 'done')) return undefined
+  if (!stop) return undefined
+  // A window that never opens is wrong already when there is nothing to do.
+  if (stop.reason !== windowInvalid && staged.every(({ stage }) => stage.at === 'done')) return undefined
   return stop.reason === 'Paused' ? reconciling(stop) : { progress: 'Stalled', why: stop }
 }
 

@@ -32,11 +32,11 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
     const decision: Decision = { kind: 'Drain', node: name }
     return { at: 'underWay', why, decision, lookAgainMilliseconds: Math.max(1_000, deadline - now.getTime()) }
   }
-  return { at: 'underWay', why: draining(name), decision: giveUp(runtime, drain, wish) }
+  return { at: 'underWay', why: draining(name), decision: giveUp(member, drain, wish) }
 }
 
 /** When the turn at this very order began: by our cordon, or on a node that somebody else cordoned by our record. */
-function startedAt({ node, runtime }: Known): string | undefined {
+export function startedAt({ node, runtime }: Known): string | undefined {
   const { revision, attempt } = runtime.spec ?? {}
   const start = node.cordon ?? turnOf(runtime)
   if (!start || start.revision !== revision || start.attempt !== attempt) return undefined
@@ -56,14 +56,23 @@ function until(name: string, drain: DrainProgress, { since, deadline }: { since:
 
 const clockTime = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`
 
-function giveUp({ metadata: { name: node }, spec }: NodeRuntime, drain: DrainProgress, { reportOf }: Wish): Decision {
-  const { revision = '', attempt = 0 } = spec ?? {}
+function giveUp(member: Known, drain: DrainProgress, { reportOf }: Wish): Decision {
+  const node = member.node.name
+  const { revision = '', attempt = 0 } = member.runtime.spec ?? {}
+  const startTime = startedAt(member)
   const because = drain.state === 'draining' ? drain.why.message : `${node} was not drained`
   const message = `${because}; the node was given back unchanged when rollout.drain.timeout was over`
   return {
     kind: 'GiveUp',
     node,
-    gaveUp: { revision, attempt, report: reportOf(revision), reason: 'DrainTimeout', message },
+    gaveUp: {
+      revision,
+      attempt,
+      report: reportOf(revision),
+      ...(startTime !== undefined && { startTime }),
+      reason: 'DrainTimeout',
+      message,
+    },
   }
 }
 

@@ -26,6 +26,8 @@ export interface GaveUp extends Reason {
   readonly revision: string
   readonly attempt: number
   readonly report: string
+  /** When the turn began that ended so. RFC 3339, by the operator's clock. */
+  readonly startTime?: string
 }
 
 /** The record of a node's turn, kept on its NodeRuntime from the start to the next order. */
@@ -40,6 +42,8 @@ export interface Turn {
   readonly podsEvicted?: number
   /** The Node's heartbeat when the switch was permitted: only another one can prove the node. */
   readonly heartbeat?: string
+  /** When the node was found proven and let commit. RFC 3339, by the operator's clock. */
+  readonly provenTime?: string
   readonly before?: NonNullable<NonNullable<MigrationReport['status']>['nodes']>[number]['before']
 }
 
@@ -51,6 +55,8 @@ export interface NodeView {
   readonly unschedulable: boolean
   readonly deleting: boolean
   readonly ready: boolean
+  /** When it last became Ready, or ceased to be. */
+  readonly readySince: string | undefined
   /** lastHeartbeatTime of the Ready condition, by the clock of the node. */
   readonly heartbeat: string | undefined
   /** As the kubelet says it: containerd://1.7.24. */
@@ -129,7 +135,7 @@ export type Decision =
   | { readonly kind: 'Drain'; readonly node: string }
   | { readonly kind: 'GiveUp'; readonly node: string; readonly gaveUp: GaveUp }
   | { readonly kind: 'PermitSwitch'; readonly node: string; readonly turn: Turn }
-  | { readonly kind: 'PermitCommit'; readonly node: string }
+  | { readonly kind: 'PermitCommit'; readonly node: string; readonly turn: Turn }
   | { readonly kind: 'PermitRollback'; readonly node: string; readonly gaveUp: GaveUp }
   /** One write that gives the node back: removes our cordon, if any, and sets the labels of these handlers (undefined: leaves them). */
   | { readonly kind: 'Return'; readonly node: string; readonly handlers: readonly string[] | undefined }
@@ -190,6 +196,18 @@ export type Stage =
   | { readonly at: 'drifted'; readonly why: Reason }
   | { readonly at: 'held'; readonly why: Reason }
   | { readonly at: 'done' }
+
+export interface Staged {
+  readonly member: Member
+  readonly stage: Stage
+}
+
+/** Why a node does not start yet. */
+export interface Delay {
+  readonly why: Reason
+  /** When that can change although no object does. In milliseconds from now. */
+  readonly lookAgainMilliseconds?: number
+}
 
 /** What the stages of one profile's nodes have in common. */
 export interface Wish {

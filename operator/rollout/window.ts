@@ -12,6 +12,9 @@ export type Opening =
   /** Nobody can say when it opens; a person has to correct it. */
   | { readonly is: 'invalid'; readonly why: Reason }
 
+/** Reason of a stop that only another window ends. */
+export const windowInvalid = 'WindowInvalid'
+
 const defaultTimeZone = 'UTC'
 
 /**
@@ -36,7 +39,7 @@ export function openingOf({ cron, duration, timeZone = defaultTimeZone }: Window
 
 const invalid = (what: string): Opening => ({
   is: 'invalid',
-  why: { reason: 'WindowInvalid', message: `No node is changed: spec.rollout.window.${what}` },
+  why: { reason: windowInvalid, message: `No node is changed: spec.rollout.window.${what}` },
 })
 
 function isTimeZone(timeZone: string): boolean {

@@ -338,12 +338,54 @@ const refusedRollouts: readonly Refused[] = [
     patch: rollout({ failureBudget: 0 }),
     says: /spec\.rollout\.failureBudget: .*greater than or equal to 1|spec\.rollout\.failureBudget: .*at least 1/,
   },
-  { name: 'canary', patch: rollout({ canary: { nodes: 1, soak: '10m' } }), says: notSupported('rollout.canary') },
   {
-    name: 'window',
-    patch: rollout({ window: { cron: '0 1 * * *', duration: '4h' } }),
-    says: notSupported('rollout.window'),
+    name: 'a canary without a soak',
+    patch: rollout({ canary: { nodes: 1 } }),
+    says: /spec\.rollout\.canary\.soak: .*Required value/,
   },
+  {
+    name: 'no canary nodes',
+    patch: rollout({ canary: { nodes: 0, soak: '10m' } }),
+    says: /spec\.rollout\.canary\.nodes: .*greater than or equal to 1|spec\.rollout\.canary\.nodes: .*at least 1/,
+  },
+  {
+    name: 'a soak of more than a week',
+    patch: rollout({ canary: { soak: '169h' } }),
+    says: /spec\.rollout\.canary\.soak: .*write a duration from 1s to 168h/,
+  },
+  {
+    name: 'a window without its duration',
+    patch: rollout({ window: { cron: '0 1 * * *' } }),
+    says: /spec\.rollout\.window\.duration: .*Required value/,
+  },
+  {
+    name: 'a window of seconds',
+    patch: rollout({ window: { cron: '0 1 * * *', duration: '30s' } }),
+    says: /spec\.rollout\.window\.duration: .*write a duration from 1m to 168h/,
+  },
+  ...[
+    '0 0 1 * * *',
+    '0 1 * *',
+    '60 1 * * *',
+    '0 24 * * *',
+    '0 1 0 * *',
+    '0 1 * 13 *',
+    '0 1 * * 8',
+    '*/0 1 * * *',
+    '@daily',
+    '0 1 L * *',
+    '0  1 * * *',
+    '2026-01-01T01:00:00',
+  ].map((cron) => ({
+    name: `the cron expression ${cron}`,
+    patch: rollout({ window: { cron, duration: '4h' } }),
+    says: /spec\.rollout\.window\.cron: .*write five fields with one space between: .* such as 0 1 \* \* MON-FRI/,
+  })),
+  ...['Asia/Ho Chi Minh', '+07:00', '../etc/localtime', ''].map((timeZone) => ({
+    name: `the time zone "${timeZone}"`,
+    patch: rollout({ window: { cron: '0 1 * * *', duration: '4h', timeZone } }),
+    says: /spec\.rollout\.window\.timeZone: .*write the IANA name of a time zone, such as Asia\/Ho_Chi_Minh or UTC/,
+  })),
   {
     name: 'gates',
     patch: rollout({ gates: [{ name: 'no-alerts', cel: 'true' }] }),
@@ -516,6 +558,13 @@ export const accepted: readonly { readonly name: string; readonly patch: Patch }
   { name: 'a duration of hours and minutes', patch: rollout({ drain: { timeout: '1h30m' } }) },
   { name: 'a verify timeout in seconds', patch: spec({ verify: { timeout: '600s' } }) },
   { name: 'a paused rollout', patch: rollout({ paused: true }) },
+  { name: 'a canary', patch: rollout({ canary: { soak: '10m' } }) },
+  { name: 'canaries that soak for a week', patch: rollout({ canary: { nodes: 3, soak: '168h' } }) },
+  { name: 'a window in UTC', patch: rollout({ window: { cron: '0 1 * * *', duration: '4h' } }) },
+  ...['0,30 1-5/2 */2 JAN-MAR,12 MON-FRI', '59 23 31 12 7', '*/15 * * * *'].map((cron) => ({
+    name: `a window at ${cron}`,
+    patch: rollout({ window: { cron, duration: '1h30m', timeZone: 'America/Argentina/Buenos_Aires' } }),
+  })),
   { name: 'a name of 63 characters', patch: { metadata: { name: 'a'.repeat(63) } } },
 ]
 

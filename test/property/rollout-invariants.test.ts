@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { annotations } from '../../crds/protocol.ts'
 import { maxUnavailable } from '../../operator/rollout/budget.ts'
 import type { Decision } from '../../operator/rollout/types.ts'
 import { type Action, type Fate, SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
@@ -24,6 +25,8 @@ type Step =
       limit: number | string
       paused: boolean
       pools: string[]
+      canary: { nodes: number; soak: string } | undefined
+      hasWindow: boolean
     }
   | { kind: 'retry'; profile: string; value: string }
   | { kind: 'remove'; profile: string }
@@ -62,6 +65,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       limit,
       paused: fc.boolean(),
       pools,
+      canary: fc.option(fc.record({ nodes: fc.integer({ min: 1, max: 2 }), soak: fc.constantFrom('5m', '20m') }), {
+        nil: undefined,
+      }),
+      hasWindow: fc.boolean(),
     }),
   },
   fc.record({ kind: fc.constant('retry'), profile, value: fc.constantFrom('1', '2', '3') }),
@@ -74,8 +81,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const nameOf = (index: number): string => (index < 4 ? `worker-${index}` : `cp-${index}`)
 
-const start = (): SimulatedCluster => {
+/** Around two changes of the clock in Berlin, and a time without one. */
+const beginning = fc.constantFrom('2026-01-01T00:00:00Z', '2026-03-29T00:20:00Z', '2026-10-25T00:10:00Z')
+const window = { cron: '30 2 * * *', duration: '40m', timeZone: 'Europe/Berlin' }
+
+const start = (beginning: string): SimulatedCluster => {
   const sim = new SimulatedCluster()
+  sim.now = new Date(beginning)
   for (let index = 0; index < 6; index++) addNode(sim, index)
   sim.apply('one', spec({ nodeSelector: { matchLabels: { pool: 'a' } } }))
   return sim
@@ -106,11 +118,16 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       sim.drains.delete(nameOf(step.node))
       return
     case 'edit': {
-      const { driver, limit, paused, pools } = step
+      const { driver, limit, paused, pools, canary, hasWindow } = step
+      const conditions = { ...(canary && { canary }), ...(hasWindow && { window }) }
       const nodeSelector = { matchExpressions: [{ key: 'pool', operator: 'In' as const, values: pools }] }
       sim.apply(
         step.profile,
-        spec({ nodeSelector, cgroupDriver: driver, rollout: { maxUnavailable: limit, paused, failureBudget: 3 } }),
+        spec({
+          nodeSelector,
+          cgroupDriver: driver,
+          rollout: { maxUnavailable: limit, paused, failureBudget: 3, ...conditions },
+        }),
       )
       return
     }
@@ -181,12 +198,90 @@ const checkControlPlane = (sim: SimulatedCluster, decision: Decision): void => {
   if (control.length > 1) throw new Error(`control-plane nodes ${control.join(', ')} are out of service together`)
 }
 
-const operate = async (sim: SimulatedCluster, name: string, count: number): Promise<void> => {
+const berlin = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin', dateStyle: 'short', timeStyle: 'short' })
+const minuteMs = 60_000
+
+/** In this minute the clock of Berlin reaches or jumps over 02:30, for the first time of its day. */
+const opens = (ms: number): boolean => reaches(ms) && !reaches(ms - 60 * minuteMs)
+const reaches = (ms: number): boolean => hourOf(ms) >= '02:30' && hourOf(ms - minuteMs) < '02:30'
+const hourOf = (ms: number): string => berlin.format(ms).slice(11)
+
+const isOpen = (now: Date): boolean => {
+  const minute = Math.floor(now.getTime() / minuteMs) * minuteMs
+  return Array.from({ length: 40 }, (_, ago) => minute - ago * minuteMs).some(opens)
+}
+
+const checkWindow = (sim: SimulatedCluster, name: string, node: string): void => {
+  if (!sim.profiles.get(name)?.spec.rollout?.window || isOpen(sim.now)) return
+  if (sim.runtimes.get(node)?.status?.action === 'None') return
+  throw new Error(`${node} starts at ${sim.now.toISOString()}, outside the window`)
+}
+
+/** When nodes began their turns and were let commit, as seen from outside. */
+class Turns {
+  readonly #turns = new Map<string, { order: string; start: Date; commit?: Date }>()
+
+  note({ now, runtimes }: SimulatedCluster, decision: Decision): void {
+    if (!('node' in decision)) return
+    const { revision, attempt, permit } = runtimes.get(decision.node)?.spec ?? {}
+    const order = `${revision}/${attempt}`
+    // Given back before its switch: it had no turn. And whatever it had, a new order is another one.
+    if (decision.kind === 'Order' || (decision.kind === 'Return' && permit === 'Prepare')) this.forget(decision.node)
+    const known = this.#turns.get(decision.node)
+    if (disrupts(decision) && known?.order !== order) this.#turns.set(decision.node, { order, start: now })
+    if (decision.kind === 'PermitCommit' && known) known.commit = now
+  }
+
+  forget(node: string): void {
+    this.#turns.delete(node)
+  }
+
+  /** The decision takes a node out of service that is not ours yet. */
+  begins({ runtimes, nodes }: SimulatedCluster, decision: Decision): decision is Extract<Decision, { node: string }> {
+    if (!disrupts(decision) || !('node' in decision)) return false
+    const { revision, attempt } = runtimes.get(decision.node)?.spec ?? {}
+    const isOurs = nodes.get(decision.node)?.metadata.annotations?.[annotations.cordonedBy] !== undefined
+    return !isOurs && this.#turns.get(decision.node)?.order !== `${revision}/${attempt}`
+  }
+
+  checkCanaries(sim: SimulatedCluster, name: string, node: string): void {
+    const { canary } = sim.profiles.get(name)?.spec.rollout ?? {}
+    const members = sim.state(name)?.members.filter(({ intent }) => intent.kind === 'target') ?? []
+    const own = members.find((member) => member.node.name === node)?.runtime?.spec
+    if (!canary || !own) return
+    const begun = members.flatMap(({ node, runtime }) => {
+      const turn = this.#turns.get(node.name)
+      const isSame =
+        runtime?.spec?.revision === own.revision && turn?.order === `${own.revision}/${runtime?.spec?.attempt}`
+      return turn && isSame ? [{ ...turn, name: node.name }] : []
+    })
+    if (begun.some((turn) => turn.name === node) || begun.length < (canary.nodes ?? 1)) return
+    const soakMs = Number.parseInt(canary.soak, 10) * minuteMs
+    const soaked = begun.filter(({ commit }) => commit && sim.now.getTime() - commit.getTime() >= soakMs)
+    if (soaked.length >= (canary.nodes ?? 1)) return
+    throw new Error(`${node} starts after ${soaked.length} of ${canary.nodes} canaries have soaked`)
+  }
+}
+
+const checkBeginning = (sim: SimulatedCluster, turns: Turns, name: string, decision: Decision): void => {
+  if (turns.begins(sim, decision)) {
+    checkWindow(sim, name, decision.node)
+    turns.checkCanaries(sim, name, decision.node)
+  }
+  turns.note(sim, decision)
+}
+
+const operate = async (
+  sim: SimulatedCluster,
+  turns: Turns,
+  { profile: name, count }: Extract<Step, { kind: 'operator' }>,
+): Promise<void> => {
   const allowed = allowedBy(sim, name)
   for (const decision of sim.plan(name)?.decisions.slice(0, count) ?? []) {
     const before = sim.outOfService(name).all
     const human = sim.view('node' in decision ? decision.node : '')
     check(sim, name, decision)
+    checkBeginning(sim, turns, name, decision)
     await sim.carryOut(name, decision)
     if (disrupts(decision)) checkBudget(before, sim.outOfService(name).all, allowed)
     checkControlPlane(sim, decision)
@@ -198,7 +293,8 @@ const operate = async (sim: SimulatedCluster, name: string, count: number): Prom
 }
 
 /** Everything that disturbs has ended: what is left must come to its end, and to the wanted one. */
-const heal = async (sim: SimulatedCluster): Promise<void> => {
+const heal = async (sim: SimulatedCluster, turns: Turns): Promise<void> => {
+  sim.watch = (name, decision) => checkBeginning(sim, turns, name, decision)
   sim.fates.clear()
   sim.blockedDrains.clear()
   sim.drains.clear()
@@ -212,9 +308,17 @@ const heal = async (sim: SimulatedCluster): Promise<void> => {
     sim.apply('two', spec({ nodeSelector: { matchLabels: { pool: 'none' } }, rollout: { failureBudget: 100 } }))
   sim.retry('two', 'healed')
   sim.remove('two')
-  sim.apply('one', spec({ nodeSelector: {}, rollout: { failureBudget: 100 } }))
+  const rollout = { failureBudget: 100, canary: { nodes: 2, soak: '20m' } }
+  sim.apply('one', spec({ nodeSelector: {}, rollout }))
   sim.retry('one', 'healed')
-  await sim.settle()
+  for (let waits = 0; waits < 200; waits++) {
+    await sim.settle()
+    const wakeMs = sim.plan('one')?.lookAgainMilliseconds
+    if (wakeMs === undefined) return
+    sim.now = new Date(sim.now.getTime() + wakeMs - 1)
+    await sim.settle()
+    sim.now = new Date(sim.now.getTime() + 1)
+  }
 }
 
 const expectConverged = (sim: SimulatedCluster): void => {
@@ -229,20 +333,23 @@ const expectConverged = (sim: SimulatedCluster): void => {
   }
 }
 
-const run = async (steps: readonly Step[]): Promise<void> => {
-  const sim = start()
+const run = async (beginning: string, steps: readonly Step[]): Promise<void> => {
+  const sim = start(beginning)
+  const turns = new Turns()
   for (const step of steps) {
-    if (step.kind === 'operator') await operate(sim, step.profile, step.count)
+    if (step.kind === 'operator') await operate(sim, turns, step)
     else if (step.kind === 'agents') for (const name of sim.nodes.keys()) sim.agentStep(name)
     else if (step.kind === 'agent') sim.agentStep(nameOf(step.node))
     else disturb(sim, step)
+    if (step.kind === 'replace') turns.forget(nameOf(step.node))
   }
-  await heal(sim)
+  await heal(sim, turns)
   expectConverged(sim)
 }
 
 t.test('whatever happens, the invariants hold after each decision, and the rollout ends', async (t) => {
   const numRuns = Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 300)
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 160, size: 'max' }), run), { numRuns })
+  const steps = fc.array(step, { minLength: 30, maxLength: 160, size: 'max' })
+  await fc.assert(fc.asyncProperty(beginning, steps, run), { numRuns })
   t.pass(`${numRuns} histories`)
 })

@@ -49,6 +49,8 @@ export class SimulatedCluster {
   readonly actions = new Map<string, Action>()
   readonly blockedDrains = new Set<string>()
   now = new Date('2026-01-01T00:00:00Z')
+  /** Sees each decision of `settle` before it is carried out. */
+  watch: (profile: string, decision: Decision) => void = () => undefined
   #version = 1
 
   addNode(
@@ -81,7 +83,9 @@ export class SimulatedCluster {
 
   setReady(name: string, ready: boolean): void {
     const condition = this.nodes.get(name)?.status?.conditions?.[0]
-    if (condition) condition.status = ready ? 'True' : 'False'
+    if (!condition || (condition.status === 'True') === ready) return
+    condition.status = ready ? 'True' : 'False'
+    condition.lastTransitionTime = this.now.toISOString()
   }
 
   setCordon(name: string, unschedulable: boolean): void {
@@ -99,6 +103,11 @@ export class SimulatedCluster {
   retry(name: string, value: string): void {
     const profile = this.profiles.get(name)
     if (profile) profile.metadata.annotations = { [annotations.retry]: value }
+  }
+
+  /** Time passes, and nothing else happens. */
+  wait(minutes: number): void {
+    this.now = new Date(this.now.getTime() + minutes * 60_000)
   }
 
   remove(name: string): void {
@@ -227,7 +236,7 @@ export class SimulatedCluster {
       case 'PermitSwitch':
         return write(writer.permitSwitch(runtime, profile, decision.turn))
       case 'PermitCommit':
-        return write(writer.permitCommit(runtime))
+        return write(writer.permitCommit(runtime, decision.turn))
       case 'PermitRollback':
         return write(writer.permitRollback(runtime, decision.gaveUp))
       default:
@@ -298,6 +307,7 @@ export class SimulatedCluster {
       for (const decision of this.plan(name)?.decisions ?? []) {
         if (decision.kind === 'Drain' && this.drains.has(decision.node)) continue
         made.push(decision)
+        this.watch(name, decision)
         await this.carryOut(name, decision)
       }
       this.forgetDrains()

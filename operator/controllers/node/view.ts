@@ -7,7 +7,7 @@ import type { NodeView } from '../../rollout/types.ts'
 export interface NodeObject extends KubeObject {
   spec?: { unschedulable?: boolean }
   status?: {
-    conditions?: { type: string; status: string; lastHeartbeatTime?: string }[]
+    conditions?: { type: string; status: string; lastHeartbeatTime?: string; lastTransitionTime?: string }[]
     nodeInfo?: { containerRuntimeVersion?: string }
     runtimeHandlers?: { name?: string }[]
   }
@@ -33,10 +33,11 @@ export function projectNode({ metadata, spec, status }: NodeObject): NodeObject 
     status: {
       conditions: (status?.conditions ?? [])
         .filter(({ type }) => type === 'Ready')
-        .map(({ type, status, lastHeartbeatTime }) => ({
+        .map(({ type, status, lastHeartbeatTime, lastTransitionTime }) => ({
           type,
           status,
           ...(lastHeartbeatTime && { lastHeartbeatTime }),
+          ...(lastTransitionTime && { lastTransitionTime }),
         })),
       ...(version && { nodeInfo: { containerRuntimeVersion: version } }),
       ...(handlers && { runtimeHandlers: handlers.map(({ name = '' }) => ({ name })) }),
@@ -55,6 +56,7 @@ export function viewOf({ metadata, spec, status }: NodeObject): NodeView {
     unschedulable: spec?.unschedulable === true,
     deleting: metadata.deletionTimestamp !== undefined,
     ready: ready?.status === 'True',
+    readySince: ready?.lastTransitionTime,
     heartbeat: ready?.lastHeartbeatTime,
     runtimeVersion: status?.nodeInfo?.containerRuntimeVersion,
     runtimeHandlers: status?.runtimeHandlers?.map(({ name = '' }) => name),

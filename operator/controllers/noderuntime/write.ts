@@ -99,8 +99,11 @@ export class NodeRuntimeWriter {
   }
 
   /** Whoever removes the profile later must know that there is something to restore, even if this answer is lost. */
-  permitCommit(runtime: NodeRuntime) {
-    return this.#permit(runtime, 'Commit', { [annotations.committed]: runtime.spec?.revision })
+  permitCommit(runtime: NodeRuntime, turn: Turn) {
+    return this.#permit(runtime, 'Commit', {
+      [annotations.turn]: JSON.stringify(turn),
+      [annotations.committed]: runtime.spec?.revision,
+    })
   }
 
   permitRollback(runtime: NodeRuntime, gaveUp: GaveUp) {

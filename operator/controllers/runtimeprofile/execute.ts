@@ -136,7 +136,7 @@ function writeOrder(
     case 'PermitSwitch':
       return writer.permitSwitch(runtime, profile, decision.turn)
     case 'PermitCommit':
-      return writer.permitCommit(runtime)
+      return writer.permitCommit(runtime, decision.turn)
     case 'PermitRollback':
       return writer.permitRollback(runtime, decision.gaveUp)
     default:

@@ -1,0 +1,155 @@
+/** Which nodes have their turn now, and what holds the others back. */
+import type { RuntimeProfile } from '../../crds/types.gen.ts'
+import { type Budget, budgetOf, list, overBudget, take } from './budget.ts'
+import { type Canary, canaryOf } from './canary.ts'
+import type { Delay, Known, Member, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
+import { type Opening, openingOf, outsideWindow, windowInvalid } from './window.ts'
+
+export interface Start {
+  readonly started: readonly Known[]
+  /** Why no further node starts, whichever it is. */
+  readonly stop: Reason | undefined
+  /** Why the first node that could start does not. */
+  readonly waits: Reason | undefined
+  /** When a node may start although no object changes. In milliseconds from now. */
+  readonly lookAgainMilliseconds: number | undefined
+}
+
+interface Candidate extends Staged {
+  readonly member: Known
+  readonly stage: Extract<Stage, { at: 'startable' }>
+}
+
+/** What the nodes that could start have in common. */
+interface Circumstances {
+  readonly staged: readonly Staged[]
+  readonly now: Date
+  readonly window: Opening | undefined
+  readonly canary: Canary | undefined
+  readonly budget: Budget
+  /** Nodes of the control plane that are not in service. */
+  readonly busy: readonly string[]
+}
+
+type Obstacle = (candidate: Candidate, circumstances: Circumstances) => Delay | undefined
+
+/** In order; the first that speaks holds the node back. */
+const obstacles: readonly Obstacle[] = [
+  isLeaving, // its change would be for nothing
+  isDown, // nobody there who could change it
+  isOutsideWindow, // people want no disruption at this time
+  waitsForCanary, // what has not proven itself on a few is not done to many
+  isOverBudget, // too many are out of service
+  isControlPlane, // after all workers, and one at a time
+]
+
+/** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
+export function startTurns(state: RolloutState, staged: readonly Staged[], wish: Wish): Start {
+  const { rollout } = state.profile.spec
+  const window = rollout?.window && openingOf(rollout.window, wish.now)
+  const canary = canaryOf(staged, wish)
+  const stop = stopReason(state.profile, staged, { window, canary })
+  let budget = budgetOf(state.members, rollout?.maxUnavailable)
+  const busy = [...state.busyControlPlane]
+  const started: Known[] = []
+  const delays: Delay[] = []
+  for (const candidate of staged.filter(isCandidate)) {
+    const { node } = candidate.member
+    const delay = stop
+      ? { why: stop }
+      : firstObstacle(candidate, { staged, now: wish.now, window, canary, budget, busy })
+    if (delay) {
+      delays.push(delay)
+      continue
+    }
+    budget = take(budget, node.name)
+    if (node.controlPlane) busy.push(node.name)
+    started.push(candidate.member)
+  }
+  const times = delays.flatMap(({ lookAgainMilliseconds }) => lookAgainMilliseconds ?? [])
+  const lookAgainMilliseconds = times.length === 0 ? undefined : Math.min(...times)
+  return { started, stop, waits: delays[0]?.why, lookAgainMilliseconds }
+}
+
+const isCandidate = (one: Staged): one is Candidate => one.stage.at === 'startable' && one.member.runtime !== undefined
+
+interface Verdicts {
+  readonly window: Opening | undefined
+  readonly canary: Canary | undefined
+}
+
+const failureBudget = 'FailureBudget'
+const paused = 'Paused'
+
+function stopReason(
+  { spec, metadata }: RuntimeProfile,
+  staged: readonly Staged[],
+  { window, canary }: Verdicts,
+): Reason | undefined {
+  const failed = staged.filter(({ stage }) => stage.at === 'failed')
+  const limit = spec.rollout?.failureBudget ?? 1
+  const first = failed[0]
+  if (first?.stage.at === 'failed' && failed.length >= limit) {
+    const names = list(failed.map(({ member }) => member.node.name))
+    const message = `The rollout stopped: ${failed.length} of ${limit} allowed failures (${names}). ${first.stage.why.message}`
+    return { reason: failureBudget, message }
+  }
+  if (canary?.stop) return canary.stop
+  if (window?.is === 'invalid') return window.why
+  if (!spec.rollout?.paused) return undefined
+  return { reason: paused, message: `The rollout is paused: set spec.rollout.paused of ${metadata.name} to false` }
+}
+
+/** Nodes failed, and the record of this try closes with it. */
+export const endsReport = ({ reason }: Reason): boolean => ![paused, windowInvalid].includes(reason)
+
+function firstObstacle(candidate: Candidate, circumstances: Circumstances): Delay | undefined {
+  for (const obstacle of obstacles) {
+    const delay = obstacle(candidate, circumstances)
+    if (delay) return delay
+  }
+  return undefined
+}
+
+function isLeaving({ member: { node } }: Candidate): Delay | undefined {
+  if (!node.deleting) return undefined
+  return { why: { reason: 'NodeDeleting', message: `${node.name} waits: its Node is being deleted` } }
+}
+
+function isDown({ member: { node } }: Candidate): Delay | undefined {
+  if (node.ready) return undefined
+  return { why: { reason: 'NodeNotReady', message: `${node.name} waits: its Node is not Ready` } }
+}
+
+function isOutsideWindow({ member, stage }: Candidate, { window, now }: Circumstances): Delay | undefined {
+  return outsideWindow(window, member.node.name, { action: stage.action, now })
+}
+
+function waitsForCanary({ member: { node, intent } }: Candidate, { canary }: Circumstances): Delay | undefined {
+  return intent.kind === 'target' && !canary?.names.has(node.name) ? canary?.delay : undefined
+}
+
+function isOverBudget({ member: { node } }: Candidate, { budget }: Circumstances): Delay | undefined {
+  const why = overBudget(budget, node.name)
+  return why && { why }
+}
+
+function isControlPlane({ member: { node } }: Candidate, { staged, busy }: Circumstances): Delay | undefined {
+  if (!node.controlPlane) return undefined
+  const workers = staged.filter(({ member, stage }) => !member.node.controlPlane && isAhead(member, stage))
+  if (workers.length > 0) {
+    const names = list(workers.map(({ member }) => member.node.name))
+    const message = `${node.name} is of the control plane and waits for ${names}`
+    return { why: { reason: 'WorkersFirst', message } }
+  }
+  const others = busy.filter((name) => name !== node.name)
+  if (others.length === 0) return undefined
+  const message = `${node.name} is of the control plane and waits: ${list(others)} of the control plane is not in service`
+  return { why: { reason: 'ControlPlaneBusy', message } }
+}
+
+/** A worker that will have its turn before the control plane has. */
+function isAhead({ node }: Member, { at }: Stage): boolean {
+  if (at === 'underWay' || at === 'returning') return true
+  return node.ready && !node.deleting && (at === 'ordering' || at === 'preparing' || at === 'startable')
+}

@@ -1,0 +1,275 @@
+import t from 'tap'
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import type { Decision } from '../../operator/rollout/types.ts'
+import { openingOf } from '../../operator/rollout/window.ts'
+import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
+
+type Rollout = NonNullable<RuntimeProfileSpec['rollout']>
+
+const cluster = (names: readonly string[], rollout: Rollout): SimulatedCluster => {
+  const sim = new SimulatedCluster()
+  for (const name of names) sim.addNode(name)
+  sim.apply('p', spec({ rollout }))
+  return sim
+}
+
+/** Nodes whose change began, in that order. */
+const changed = async (sim: SimulatedCluster): Promise<string[]> => namesOf(await sim.settle())
+const namesOf = (decisions: readonly Decision[]): string[] =>
+  decisions.flatMap((decision) => (decision.kind === 'PermitSwitch' ? [decision.node] : []))
+const says = (sim: SimulatedCluster): string | undefined => sim.plan('p')?.why.message
+
+const soak10: Rollout = { canary: { soak: '10m' } }
+
+t.test('the rest starts when the canary has soaked, and not before', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], soak10)
+  t.same(await changed(sim), ['a'])
+  const planned = sim.plan('p')
+  t.match(planned, { progress: 'Reconciling', decisions: [] })
+  t.match(planned?.why, { reason: 'CanarySoaking', message: /^Canary a soaking until 2026-01-01 00:10:\d\d UTC$/ })
+  sim.wait(9)
+  t.same(await changed(sim), [])
+  t.same(sim.plan('p')?.why, planned?.why, 'waiting changes no status')
+  sim.now = new Date(sim.now.getTime() + (sim.plan('p')?.lookAgainMilliseconds ?? 0) - 1)
+  t.same(await changed(sim), [], 'one millisecond too early')
+  sim.now = new Date(sim.now.getTime() + 1)
+  t.same(await changed(sim), ['b', 'c'])
+  t.equal(sim.plan('p')?.progress, 'Ready')
+})
+
+t.test('several canaries keep to maxUnavailable, and the last one proven counts', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { canary: { nodes: 2, soak: '1h' }, maxUnavailable: 1 })
+  sim.blockedDrains.add('b')
+  t.same(await changed(sim), ['a'])
+  sim.wait(9)
+  sim.blockedDrains.clear()
+  sim.drains.clear()
+  t.same(await changed(sim), ['b'])
+  t.match(says(sim), /^Canaries a, b soaking until 2026-01-01 01:09:\d\d UTC$/)
+  sim.wait(59)
+  t.same(await changed(sim), [])
+  sim.wait(1)
+  t.same(await changed(sim), ['c'])
+})
+
+t.test('a canary that fails stops the rollout whatever the failureBudget', async (t) => {
+  const cases: [string, (sim: SimulatedCluster) => void, string][] = [
+    ['rolled back', (sim) => sim.fates.set('a', 'RolledBack'), 'a: crun'],
+    ['lost', (sim) => sim.fates.set('a', 'Failed'), 'a: neither state'],
+    ['refused', (sim) => sim.fates.set('a', 'Refused'), 'a: no crun'],
+    ['not drained', (sim) => sim.blockedDrains.add('a'), 'PDB shop/cart allows 0 disruptions'],
+  ]
+  for (const [name, spoil, why] of cases) {
+    const sim = cluster(['a', 'b', 'c'], { ...soak10, failureBudget: 50, maxUnavailable: 3 })
+    spoil(sim)
+    const made = await changed(sim)
+    sim.wait(11)
+    made.push(...(await changed(sim)))
+    t.notOk(made.includes('b') || made.includes('c'), name)
+    t.match(sim.plan('p'), { progress: 'Stalled', why: { reason: 'CanaryFailed' }, decisions: [] })
+    t.match(says(sim), `The rollout stopped: a canary failed. ${why}`)
+    t.equal([...sim.reports.values()][0]?.status?.phase, 'Failed')
+    sim.fates.clear()
+    sim.blockedDrains.clear()
+    sim.drains.clear()
+    sim.retry('p', 'once')
+    t.same(await changed(sim), ['a'], 'the same canary again')
+    sim.wait(10)
+    t.same((await changed(sim)).sort(), ['b', 'c'])
+  }
+})
+
+t.test('a node that fails and is no canary counts by the failureBudget', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { ...soak10, failureBudget: 2 })
+  sim.fates.set('c', 'Refused')
+  t.same(await changed(sim), ['a'])
+  sim.wait(10)
+  t.same(await changed(sim), ['b'])
+})
+
+t.test('a canary must stay Ready, and is watched anew after it was not', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { ...soak10, maxUnavailable: 3 })
+  await sim.settle()
+  sim.wait(8)
+  sim.setReady('a', false)
+  t.equal(says(sim), 'The rest waits: canary a is not Ready')
+  sim.wait(8)
+  t.same(await changed(sim), [])
+  sim.setReady('a', true)
+  t.match(says(sim), /^Canary a soaking until 2026-01-01 00:26:/)
+  sim.wait(9)
+  t.same(await changed(sim), [])
+  sim.wait(1)
+  t.same(await changed(sim), ['b', 'c'])
+})
+
+t.test('a canary that drifts stops the rollout until it is written again and soaked', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], soak10)
+  await sim.settle()
+  const status = sim.runtimes.get('a')?.status
+  if (status) status.drifted = true
+  sim.wait(11)
+  t.same(await changed(sim), [])
+  t.match(sim.plan('p'), { progress: 'Stalled', why: { reason: 'CanaryDrifted', message: /a has drifted: a file/ } })
+  sim.retry('p', '1')
+  t.same(await changed(sim), ['a'])
+  t.match(says(sim), /^Canary a soaking until 2026-01-01 00:21:/)
+})
+
+t.test('what befalls a canary after the soak holds nobody back', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { ...soak10, maxUnavailable: 3 })
+  sim.blockedDrains.add('c')
+  await sim.settle()
+  sim.wait(10)
+  await sim.settle()
+  sim.setReady('a', false)
+  sim.blockedDrains.clear()
+  sim.drains.clear()
+  t.same(await changed(sim), ['c'])
+  sim.addNode('d')
+  t.same(await changed(sim), ['d'], 'a node that joins later')
+  const status = sim.runtimes.get('a')?.status
+  if (status) status.drifted = true
+  sim.addNode('e')
+  t.same(await changed(sim), ['e'])
+})
+
+t.test('a node that cannot be changed now lets the next one be the canary', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { ...soak10, maxUnavailable: 2 })
+  sim.setReady('a', false)
+  t.same(await changed(sim), ['b'])
+  sim.setReady('a', true)
+  t.same(await changed(sim), [], 'b stays the canary')
+  sim.wait(10)
+  t.same(await changed(sim), ['a', 'c'])
+})
+
+t.test('canaries of another revision count for nothing, canaries that become fewer stay watched', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { canary: { nodes: 2, soak: '10m' } })
+  await sim.settle()
+  sim.apply('p', spec({ cgroupDriver: 'cgroupfs', rollout: { canary: { nodes: 2, soak: '10m' } } }))
+  sim.wait(9)
+  t.same(await changed(sim), ['a', 'b'])
+  sim.apply('p', spec({ cgroupDriver: 'cgroupfs', rollout: { canary: { nodes: 1, soak: '10m' } } }))
+  t.same(await changed(sim), [])
+  t.match(says(sim), /^Canary a soaking/)
+})
+
+t.test('nodes that get back what they ran before wait for no canary', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], { canary: { soak: '1m' } })
+  await sim.settle()
+  sim.wait(1)
+  await sim.settle()
+  sim.remove('p')
+  t.same(await changed(sim), ['a', 'b', 'c'])
+  t.notOk(sim.profiles.has('p'))
+})
+
+t.test('a fleet of canaries only ends without a soak', async (t) => {
+  const sim = cluster(['a', 'b'], { canary: { nodes: 5, soak: '24h' } })
+  t.same(await changed(sim), ['a', 'b'])
+  t.equal(sim.plan('p')?.progress, 'Ready')
+})
+
+t.test('the control plane comes after the workers, canary or not', async (t) => {
+  const sim = new SimulatedCluster()
+  sim.addNode('cp', { labels: { 'node-role.kubernetes.io/control-plane': '' } })
+  sim.addNode('z')
+  sim.apply('p', spec({ rollout: soak10 }))
+  t.same(await changed(sim), ['z'])
+  sim.wait(10)
+  t.same(await changed(sim), ['cp'])
+})
+
+const night = { cron: '30 2 * * *', duration: '1h', timeZone: 'Europe/Berlin' }
+
+t.test('a window is open from each start for its duration, in its time zone', async (t) => {
+  const cases: [string, Parameters<typeof openingOf>[0], string, 'open' | string][] = [
+    ['before', night, '2026-01-10T01:29:59.999Z', '2026-01-10T01:30:00.000Z'],
+    ['at its start', night, '2026-01-10T01:30:00.000Z', 'open'],
+    ['within', night, '2026-01-10T02:00:00.500Z', 'open'],
+    ['at its last moment', night, '2026-01-10T02:29:59.999Z', 'open'],
+    ['at its end', night, '2026-01-10T02:30:00.000Z', '2026-01-11T01:30:00.000Z'],
+    ['in summer time', night, '2026-07-10T00:29:00.000Z', '2026-07-10T00:30:00.000Z'],
+    ['spring: skipped, so right after the gap', night, '2026-03-29T00:59:59.000Z', '2026-03-29T01:00:00.000Z'],
+    ['spring: open from there', night, '2026-03-29T01:59:59.000Z', 'open'],
+    ['spring: and for its duration', night, '2026-03-29T02:00:00.000Z', '2026-03-30T00:30:00.000Z'],
+    ['autumn: at the first of two', night, '2026-10-25T00:30:00.000Z', 'open'],
+    ['autumn: not at the second', night, '2026-10-25T01:30:00.000Z', '2026-10-26T01:30:00.000Z'],
+    ['autumn: across the change', { ...night, duration: '3h' }, '2026-10-25T03:29:59.000Z', 'open'],
+    [
+      'autumn: its duration is real time',
+      { ...night, duration: '3h' },
+      '2026-10-25T03:30:00.000Z',
+      '2026-10-26T01:30:00.000Z',
+    ],
+    ['UTC when no zone is named', { cron: '0 1 * * *', duration: '4h' }, '2026-03-29T04:59:00.000Z', 'open'],
+    [
+      'a zone without summer time',
+      { cron: '0 1 * * *', duration: '4h', timeZone: 'Asia/Ho_Chi_Minh' },
+      '2026-01-01T12:00:00.000Z',
+      '2026-01-01T18:00:00.000Z',
+    ],
+    ['weekdays', { cron: '0 22 * * FRI,SAT', duration: '2h' }, '2026-01-01T00:00:00.000Z', '2026-01-02T22:00:00.000Z'],
+    ['longer than its distance', { cron: '0 * * * *', duration: '2h' }, '2026-01-01T00:59:59.999Z', 'open'],
+  ]
+  for (const [name, window, now, wanted] of cases) {
+    const opening = openingOf(window, new Date(now))
+    t.equal(opening.is === 'closed' ? opening.opensAt.toISOString() : opening.is, wanted, name)
+  }
+})
+
+t.test('a window that nobody can read stalls the profile with what to write', async (t) => {
+  const cases: [Rollout['window'] & object, RegExp][] = [
+    [{ ...night, timeZone: 'Mars/Olympus' }, /window\.timeZone Mars\/Olympus is unknown; write .* Asia\/Ho_Chi_Minh$/],
+    [
+      { ...night, cron: '0 5-1 * * *' },
+      /window\.cron 0 5-1 \* \* \* says no time .*; write one such as 0 1 \* \* MON-FRI$/,
+    ],
+    [{ ...night, cron: '0 0 31 2 *' }, /window\.cron 0 0 31 2 \* says a time that never comes/],
+  ]
+  for (const [window, message] of cases) {
+    const sim = cluster(['a'], { window })
+    t.same(await changed(sim), [])
+    t.match(sim.plan('p'), { progress: 'Stalled', why: { reason: 'WindowInvalid', message } })
+    t.equal([...sim.reports.values()][0]?.status?.phase, undefined, 'the rollout has not ended')
+    sim.apply('p', spec())
+    t.same(await changed(sim), ['a'])
+    sim.apply('p', spec({ rollout: { window } }))
+    t.equal(sim.plan('p')?.progress, 'Stalled', 'also when there is nothing to do')
+  }
+})
+
+t.test('what disrupts waits for the window; what does not, and what is under way, goes on', async (t) => {
+  const window = { cron: '0 1 * * *', duration: '1h', timeZone: 'Asia/Ho_Chi_Minh' }
+  const sim = cluster(['a', 'b', 'c'], { window, maxUnavailable: 3 })
+  sim.actions.set('a', 'None').set('b', 'Restart')
+  t.same(await changed(sim), ['a'])
+  const planned = sim.plan('p')
+  const message = 'b waits for its window: opens at 2026-01-02 01:00 (Asia/Ho_Chi_Minh)'
+  t.match(planned, { progress: 'Reconciling', why: { reason: 'OutsideWindow', message }, decisions: [] })
+  t.ok((planned?.lookAgainMilliseconds ?? 0) <= 3_600_000, 'a clock that is set is noticed within an hour')
+  sim.now = new Date('2026-01-01T17:59:30Z')
+  t.equal(sim.plan('p')?.lookAgainMilliseconds, 30_000)
+  t.same(await changed(sim), [])
+  sim.blockedDrains.add('c')
+  sim.now = new Date('2026-01-01T18:59:59Z')
+  t.same(await changed(sim), ['b'])
+  t.ok(sim.view('c')?.unschedulable)
+  sim.wait(5)
+  sim.blockedDrains.clear()
+  sim.drains.clear()
+  t.same(await changed(sim), ['c'], 'began in the window')
+  t.equal(sim.plan('p')?.progress, 'Ready')
+})
+
+t.test('restoring disrupts too and waits for the window', async (t) => {
+  const sim = cluster(['a'], { window: { cron: '0 0 * * *', duration: '1h' } })
+  t.same(await changed(sim), ['a'])
+  sim.wait(120)
+  sim.remove('p')
+  t.same(await changed(sim), [])
+  sim.now = new Date('2026-01-02T00:00:00Z')
+  t.same(await changed(sim), ['a'])
+  t.notOk(sim.profiles.has('p'))
+})
