@@ -17,8 +17,17 @@ const tokenFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** What the installer found out about the host, for the courier to report. */
 const handoverFolder = '/run/drydock-installer'
 
-/** Small heaps and no compiler: half of what the agent takes is the program itself, and it does next to nothing. */
-const node = ['/usr/local/bin/node', '--lite-mode', '--max-semi-space-size=1', '--max-old-space-size=64']
+/**
+ * Small heaps, no compiler, no snapshot (3 MB for a start that is 70 ms shorter): most of what the agent takes is the
+ * program itself, and it does next to nothing.
+ */
+const node = [
+  '/usr/local/bin/node',
+  '--lite-mode',
+  '--no-node-snapshot',
+  '--max-semi-space-size=1',
+  '--max-old-space-size=64',
+]
 
 export class AgentChart extends Chart {
   constructor(scope: Construct, id: string) {

@@ -18,8 +18,11 @@ export const unitNames = [socketUnit, engineUnit, bootUnit] as const
 /** The dynamic loader, by `process.arch`. */
 const loaders: Readonly<Record<string, string>> = { x64: 'ld-linux-x86-64.so.2', arm64: 'ld-linux-aarch64.so.1' }
 
-/** Memory of a node is for pods: the engine waits for others most of its short life, and needs no compiler for that. */
-const nodeFlags = ['--lite-mode', '--max-semi-space-size=1', '--v8-pool-size=0']
+/**
+ * Memory of a node is for pods: the engine waits for others most of its short life, and needs no compiler for that. Without
+ * its snapshot Node starts 70 ms later and takes 3 MB less.
+ */
+const nodeFlags = ['--lite-mode', '--no-node-snapshot', '--max-semi-space-size=1', '--v8-pool-size=0']
 
 /** Whatever a node may call its engines and its kubelet; those that are not there are ignored. */
 const nodeUnits = 'containerd.service crio.service docker.service cri-docker.service kubelet.service'
