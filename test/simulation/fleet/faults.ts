@@ -72,8 +72,7 @@ function disturbNode(fleet: Fleet, node: FleetNode, fault: NodeFault, untilMs: n
       node.courier.alive = false
       return machine.powerCut(untilMs - fleet.schedule.nowMs)
     case 'trouble':
-      machine.troubles.set(fault.trouble as Trouble, untilMs)
-      return
+      return machine.trouble(fault.trouble as Trouble, untilMs)
     case 'budget':
       node.budgetUntilMs = untilMs
       return

@@ -189,6 +189,7 @@ export class Fleet {
 
   kubeletTick(node: FleetNode): void {
     const { machine } = node
+    machine.restartUnits()
     if (node.isGone || !machine.isUp || !machine.units.kubelet.active || node.awayUntilMs > this.schedule.nowMs) return
     if (machine.units.engine.active && !node.courier.alive) this.#startCourier(node)
     if (!this.reaches(node.kubelet)) return

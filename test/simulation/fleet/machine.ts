@@ -99,6 +99,7 @@ export class Machine {
   #former: { engine: string; kubelet: string } | undefined
   #wantsEngine: ((engine: NodeEngine | undefined) => void)[] = []
   #runs = 0
+  #sound = original
 
   constructor(options: MachineOptions) {
     this.#options = options
@@ -135,11 +136,26 @@ export class Machine {
   get isHealthy(): boolean {
     const { engine, kubelet } = this.units
     if (!this.isUp || !engine.active || !kubelet.active || engine.loaded !== kubelet.loaded) return false
-    return !(engine.loaded !== original && this.#has('kubelet is not healthy'))
+    return !this.#isBrokenBy('kubelet is not healthy')
+  }
+
+  /** What ran when the trouble began is sound, but for the one that breaks it. */
+  trouble(trouble: Trouble, untilMs: number): void {
+    this.troubles.set(trouble, untilMs)
+    this.#sound = this.isJournalOpen && this.#former ? this.#former.engine : this.content(engineFile)
   }
 
   #has(trouble: Trouble): boolean {
     return (this.troubles.get(trouble) ?? 0) > this.#options.schedule.nowMs
+  }
+
+  #isBrokenBy(trouble: Trouble): boolean {
+    return this.#has(trouble) && this.units.engine.loaded !== this.#sound
+  }
+
+  /** systemd starts again what ends by itself, or does not start. */
+  restartUnits(): void {
+    if (this.isUp && this.answer?.phase === 'Failed') this.#tryStart('engine')
   }
 
   // --- what happens to it
@@ -431,7 +447,7 @@ export class Machine {
     const unit = this.units[name]
     if (unit.active) return
     const loaded = this.content(name === 'engine' ? engineFile : kubeletFile)
-    if (name === 'engine' && loaded !== original && this.#has('engine does not start'))
+    if (name === 'engine' && loaded !== this.#sound && this.#has('engine does not start'))
       throw new Error('the engine does not start')
     unit.active = true
     unit.invocation++
@@ -464,7 +480,7 @@ export class Machine {
   #prove(clock: BootClock, wanted: Expectation): Verification {
     const { engine, kubelet } = this.units
     const found = handlersOf(engine.loaded)
-    const isBroken = engine.loaded === original ? this.#has('former broken') : this.#has('proof fails')
+    const isBroken = engine.loaded === this.#sound ? this.#has('former broken') : this.#has('proof fails')
     const handlers = wanted.handlers.map(({ name }) => ({
       name,
       passed: found.includes(name),
