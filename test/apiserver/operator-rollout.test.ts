@@ -225,6 +225,42 @@ t.test('pods that would lose something block the drain, and the node is given ba
   await sweep()
 })
 
+t.test(
+  'a canary soaks: nothing is written meanwhile, another operator waits on, and the rest follows by itself',
+  async (t) => {
+    for (const name of ['worker-1', 'worker-2']) await rig.addNode(name)
+    const agents = new ScriptedAgents(rig)
+    const first = rig.startOperator()
+    await rig.apply('p', { handlers: [{ name: 'runc' }], rollout: { canary: { soak: '12s' } } })
+    const soaks = (): Promise<void> =>
+      rig.until('the soak', async () => {
+        const { message } = (await rig.profile('p'))?.status ?? {}
+        return message?.startsWith('Canary worker-1 soaking until ') ? undefined : (message ?? 'no message')
+      })
+    await soaks()
+    const message = (await rig.profile('p'))?.status?.message
+    await first.stop()
+    const second = rig.startOperator()
+    await systemClock.sleep(3_000)
+    t.equal((await rig.profile('p'))?.status?.message, message)
+    t.same(second.wire.writes, [])
+    await rig.untilReady('p')
+    const [report] = await rig.reports()
+    const [one, two] = ['worker-1', 'worker-2'].map((name) => report?.status?.nodes?.find((node) => node.name === name))
+    const end = Date.parse(
+      / until (.*) UTC$/
+        .exec(message ?? '')?.[1]
+        ?.replace(' ', 'T')
+        .concat('Z') ?? '',
+    )
+    t.ok(Date.parse(two?.startTime ?? '') >= end, `${message}; worker-2 began at ${two?.startTime}`)
+    t.equal(one?.result, 'Changed')
+    await second.stop()
+    await agents.stop()
+    await sweep()
+  },
+)
+
 t.test('two profiles in conflict: the node is untouched and both say so', async (t) => {
   await rig.addNode('worker-1')
   const agents = new ScriptedAgents(rig)
