@@ -20,7 +20,6 @@ export const states = {
 } as const
 export type State = keyof typeof states
 
-const profile = 'bench'
 const daemons = 4
 const settleMs = 120_000
 const programFolder = '/opt/drydock-bench'
@@ -29,15 +28,19 @@ const root = join(import.meta.dirname, '../..')
 export class Bed {
   readonly cluster: Cluster
   readonly controlPlane: string
+  readonly workers: readonly string[]
+  /** The worker that most is measured on. */
   readonly worker: string
   readonly log: (line: string) => void
 
   constructor(cluster: Cluster, log: (line: string) => void) {
-    const [controlPlane, worker] = cluster.nodes
+    const [controlPlane, ...workers] = cluster.nodes.map(({ name }) => name)
+    const [worker] = workers
     if (!controlPlane || !worker) throw new Error('the benchmark needs a control plane and a worker')
     this.cluster = cluster
-    this.controlPlane = controlPlane.name
-    this.worker = worker.name
+    this.controlPlane = controlPlane
+    this.workers = workers
+    this.worker = worker
     this.log = log
   }
 
@@ -59,20 +62,24 @@ export class Bed {
     await this.settled()
   }
 
-  /** Takes the worker to a state as a user would, and resolves when the profile is Ready. */
+  /** Takes the worker to a state as a user would. Resolves when the profile is Ready, with what the node says. */
   async migrate(state: State): Promise<NodeRuntime> {
+    await this.apply('bench', [this.worker], state)
+    return JSON.parse(await this.kubectl('get', 'noderuntime', this.worker, '-o', 'json')) as NodeRuntime
+  }
+
+  /** Applies a profile for some nodes, and resolves when it is Ready. */
+  async apply(name: string, nodes: readonly string[], state: State): Promise<void> {
+    const nodeSelector = {
+      matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [...nodes] }],
+    }
     await apply(this.cluster, {
       apiVersion: 'drydock.dev/v1alpha1',
       kind: 'RuntimeProfile',
-      metadata: { name: profile },
-      spec: {
-        nodeSelector: { matchLabels: { 'kubernetes.io/hostname': this.worker } },
-        engine: { name: 'containerd' },
-        ...states[state],
-      },
+      metadata: { name },
+      spec: { nodeSelector, engine: { name: 'containerd' }, ...states[state] },
     })
-    await this.kubectl('wait', '--for=condition=Ready', `runtimeprofile/${profile}`, '--timeout=4m')
-    return JSON.parse(await this.kubectl('get', 'noderuntime', this.worker, '-o', 'json')) as NodeRuntime
+    await this.kubectl('wait', '--for=condition=Ready', `runtimeprofile/${name}`, '--timeout=4m')
   }
 
   /** Resolves when the worker is in service and all of its pods run. */

@@ -34,7 +34,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
 
 const usage = `npm run bench [-- --only NAME,...] [--runs N] [--idle SECONDS] [--json FILE]
 
-Brings up a cluster of a control plane and a worker, installs Drydock, measures, and prints one table. Ends with 1 when
+Brings up a cluster of a control plane and two workers, installs Drydock, measures, and prints one table. Ends with 1 when
 a bar is missed. Needs what npm run demo needs.
 
   writes        requests of Drydock that change something, per changed node, by the API server's audit log: at most 18
@@ -97,6 +97,7 @@ async function measure({ names, ...options }: Call): Promise<ReadonlyMap<string,
       nodes: [
         { name: 'control-plane', kind: 'debian12', controlPlane: true },
         { name: 'worker-1', kind: 'debian12', controlPlane: false },
+        { name: 'worker-2', kind: 'debian13', controlPlane: false },
       ],
       log,
     }),
