@@ -50,7 +50,10 @@ export class SimulatedDisk implements Disk {
       const { length } = inode.durable ?? inode.bytes
       const kept = inode.durable?.equals(inode.bytes.subarray(0, length)) ? length : 0
       const torn = inode.bytes.subarray(0, kept + Math.floor(random() * (inode.bytes.length - kept + 1)))
-      const choices = [inode.bytes, inode.durable ?? Buffer.alloc(0), torn]
+      // The length may have been written without the bytes.
+      const hollow = Buffer.from(inode.bytes)
+      hollow.fill(0, kept, kept + Math.floor(random() * (inode.bytes.length - kept + 1)))
+      const choices = [inode.bytes, inode.durable ?? Buffer.alloc(0), torn, hollow]
       inode.bytes = choices[Math.floor(random() * choices.length)]!
       inode.durable = inode.bytes
     }

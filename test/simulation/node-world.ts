@@ -401,15 +401,27 @@ export class World {
     })
   }
 
+  /** What was once written down as the end of a change is the answer for good. */
+  #checkMemory(phase: string): void {
+    const state = this.disk.peek(`${stateFolder}/state.json`)?.toString() ?? '{}'
+    const { answer, closed } = JSON.parse(state) as { answer?: NodeRuntimeStatus; closed?: string }
+    const journal = this.disk.peek(`${stateFolder}/journal`)?.toString() ?? ''
+    const isVoid = closed !== undefined && journal.includes(`"id":"${closed}"`)
+    if (isVoid && phase !== answer?.phase) this.violations.push(`${phase} is claimed, after ${answer?.phase} was final`)
+  }
+
   /** What must hold whenever the engine claims something anew. */
   #observe(): void {
     const phase = this.answer?.phase
     if (!phase || phase === this.#lastPhase) return
     const isFirst = this.#lastPhase === undefined
     this.#lastPhase = phase
-    if (isFirst) return
+    if (isFirst) this.#checkMemory(phase)
+    else if (phase === 'Proven' || phase === 'Committed' || phase === 'RolledBack') this.#checkClaim(phase)
+  }
+
+  #checkClaim(phase: string): void {
     const { engine, kubelet } = this.units
-    if (phase !== 'Proven' && phase !== 'RolledBack') return
     const claim = (holds: boolean, sentence: string): void => {
       if (!holds) this.violations.push(`${phase} is claimed, but ${sentence}`)
     }
