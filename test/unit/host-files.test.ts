@@ -113,11 +113,14 @@ t.test('a start that ends in another state than active is an error with advice',
     calls.push(argv.slice(3).join(' '))
     return { code: 0, stdout: 'ActiveState=failed\nSubState=failed', stderr: '' }
   })
-  await t.rejects(units.startUnit('containerd.service'), /is failed \(failed\): see journalctl -u containerd.service/)
+  await t.rejects(
+    units.startUnit('containerd.service', 1000),
+    /is failed \(failed\): see journalctl -u containerd.service/,
+  )
   t.strictSame(calls.slice(0, 2), ['reset-failed -- containerd.service', 'start -- containerd.service'])
   await units.stopUnit('containerd.service')
   const refusing = systemdUnits(async () => ({ code: 5, stdout: '', stderr: 'Unit is masked.\n' }))
-  await t.rejects(refusing.startUnit('x.service'), /systemctl start x.service failed: Unit is masked/)
+  await t.rejects(refusing.startUnit('x.service', 1000), /systemctl start x.service failed: Unit is masked/)
 })
 
 t.test('a folder has one writer, and a killed one leaves no lock', async (t) => {
