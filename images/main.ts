@@ -13,9 +13,7 @@ async function main(): Promise<void> {
   const root = resolve(import.meta.dirname, '..')
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   const options = new Command('images')
-    .description(
-      'Writes the OCI archives of operator and agent, without a container engine, and the command line.',
-    )
+    .description('Writes the OCI archives of operator and agent, without a container engine, and the command line.')
     .addOption(new Option('--arch <name>', 'machine to build for').choices(architectures).default(hostArchitecture()))
     .option('--out <folder>', 'where the archives go', join(root, 'dist/images'))
     .parse()
