@@ -117,12 +117,14 @@ export class Courier {
     return told.run !== known.run && !told.isRefused && !isSettled(spec, known.status)
   }
 
-  async #tell({ metadata, spec }: Ordered): Promise<EngineState> {
+  async #tell({ metadata, spec, status }: Ordered): Promise<EngineState> {
     const { engine, image, log } = this.#options
     const { uid, generation } = metadata
+    const machineID = status?.machineID
+    const order = { ...spec, image, generation: generation ?? 0, ...(machineID !== undefined && { machineID }) }
     const tell = async (): Promise<{ state: EngineState; isRefused: boolean }> => {
       try {
-        return { state: await engine.put({ ...spec, image, generation: generation ?? 0 }), isRefused: false }
+        return { state: await engine.put(order), isRefused: false }
       } catch (error) {
         if (!(error instanceof OrderRefused)) throw error
         log.warn('the engine refused the order', { error, generation })

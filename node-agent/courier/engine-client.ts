@@ -9,7 +9,12 @@ export interface EngineState {
   readonly status: NodeRuntimeStatus
 }
 
-export type Order = NodeRuntimeSpec & { readonly image: string; readonly generation: number }
+export type Order = NodeRuntimeSpec & {
+  readonly image: string
+  readonly generation: number
+  /** The machine that gave the answer which the order follows from. */
+  readonly machineID?: string
+}
 
 /** The engine understood and said no: asking again with the same order is of no use. */
 export class OrderRefused extends Error {

@@ -45,6 +45,10 @@ function otherNode(order: Order, memory: Memory, machineID: string): Refusal | u
     const message = `/var/lib/drydock was written on machine ${memory.machineID}, this is ${machineID}: remove that folder when this machine was copied from the other.`
     return { reason: 'OtherMachine', message }
   }
+  if (order.permit === 'Switch' && order.machineID !== undefined && order.machineID !== machineID) {
+    const message = `The order is for what machine ${order.machineID} had prepared, this is ${machineID}.`
+    return { reason: 'OtherMachine', message }
+  }
   const { answer, nodeUID } = memory
   if (order.permit === 'Prepare' || answer?.phase !== 'Prepared' || !isFor(order, answer) || nodeUID === order.nodeUID)
     return undefined

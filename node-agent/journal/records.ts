@@ -10,6 +10,8 @@ export type Order = NodeRuntimeSpec & {
   readonly image?: string
   /** metadata.generation that the order was read at. */
   readonly generation?: number
+  /** The machine that gave the answer which the order follows from. */
+  readonly machineID?: string
 }
 
 export type Verification = NonNullable<NodeRuntimeStatus['verification']>

@@ -99,7 +99,9 @@ async function runOne(seed: number, keep: string | undefined, say: Say): Promise
   const result = await run(script)
   const { violation, events, virtualMs } = result
   printEvents(result, say, violation ? lastEvents : Number.POSITIVE_INFINITY)
-  say(`\nseed ${seed}: ${script.nodes.length} nodes, ${script.faults.length} faults, ${events} events, ${virtualMs / 1000} s`)
+  say(
+    `\nseed ${seed}: ${script.nodes.length} nodes, ${script.faults.length} faults, ${events} events, ${virtualMs / 1000} s`,
+  )
   if (!violation) {
     say('every invariant held')
     return true

@@ -120,7 +120,8 @@ function exchange(fleet: Fleet, node: FleetNode, becomes: Extract<Fault, { kind:
     if (pod.spec?.['nodeName'] === name)
       fleet.api.remove({ by: 'cluster', process: 'cluster' }, 'pods', pod.metadata.name)
   }
-  if (becomes === 'registered anew') return
+  node.isRegisteredAnew = becomes === 'registered anew'
+  if (node.isRegisteredAnew) return
   node.machine.process.alive = false
   node.courier.alive = false
   node.machine.isUp = false

@@ -32,6 +32,8 @@ export interface FleetNode {
   leaseMs: number
   reported: string
   reportedMs: number
+  /** Its Node was deleted and came back: what Drydock had noted with the former one is lost. */
+  isRegisteredAnew: boolean
   /** Deleted by a person: its kubelet does not come back by itself. */
   isGone: boolean
   /** Until when the kubelet is stopped. */
@@ -120,7 +122,10 @@ export class Fleet {
     for (const [index, replica] of this.replicas.entries()) {
       this.schedule.after(50 + index * 1_500, undefined, () => this.startOperator(replica))
     }
-    this.#person(3_000, () => this.createProfile('one', 0, this.random() < 0.5 ? ['a', 'b'] : ['a']))
+    const { profiles } = this.script
+    for (const { name, atMs, target, pools } of profiles) {
+      this.schedule.at(atMs, undefined, () => this.createProfile(name, target, pools))
+    }
   }
 
   every(periodMs: number, firstMs: number, act: () => void): void {
@@ -129,10 +134,6 @@ export class Fleet {
       this.schedule.after(periodMs, undefined, tick)
     }
     this.schedule.after(firstMs, undefined, tick)
-  }
-
-  #person(afterMs: number, act: () => void): void {
-    this.schedule.after(afterMs, undefined, act)
   }
 
   createProfile(name: string, target: number, pools: readonly string[]): void {
@@ -154,6 +155,7 @@ export class Fleet {
       leaseMs: 0,
       reported: '',
       reportedMs: 0,
+      isRegisteredAnew: false,
       isGone: false,
       awayUntilMs: 0,
       budgetUntilMs: 0,
@@ -173,7 +175,7 @@ export class Fleet {
     machine.time.skewMs = plan.skewMs
     machine.onKubelet = () => {
       const node = this.nodes.find((one) => one.machine === machine)
-      if (node) this.schedule.after(700, undefined, () => this.kubeletTick(node))
+      if (node) this.schedule.after(700 + this.random() * 4_000, undefined, () => this.kubeletTick(node))
     }
     machine.onPodsRemoved = () => {
       const node = this.nodes.find((one) => one.machine === machine)

@@ -39,19 +39,23 @@ export class Violation extends Error {
 }
 
 /** What others did so recently counts neither way: no controller can know it yet. */
-const knownMs = 45_000
+const knownMs = 2_000
+/** The same while, and until so long after, the way between a controller and the API is disturbed. */
+const roughMs = 60_000
 
 /** Something that holds for a node, and since when. */
 class Since {
   readonly #values = new Map<string, { value: boolean; sinceMs: number }>()
 
   set(name: string, value: boolean, nowMs: number): void {
-    if (this.#values.get(name)?.value !== value) this.#values.set(name, { value, sinceMs: nowMs })
+    const known = this.#values.get(name)
+    if (known?.value === value) return
+    this.#values.set(name, { value, sinceMs: known ? nowMs : Number.NEGATIVE_INFINITY })
   }
 
-  surely(name: string, value: boolean, nowMs: number): boolean {
+  surely(name: string, value: boolean, beforeMs: number): boolean {
     const known = this.#values.get(name)
-    return known?.value === value && nowMs - known.sinceMs > knownMs
+    return known?.value === value && known.sinceMs < beforeMs
   }
 
   forget(name: string): void {
@@ -79,6 +83,8 @@ const markOf = (node: Stored | undefined): string | undefined => node?.metadata.
 
 export class Invariants implements Watcher {
   fleet!: Fleet
+  /** Until when what happens may be known late. */
+  roughUntilMs = 0
   violation: Violation | undefined
   /** Writes of Drydock but for leases and events. */
   writes = 0
@@ -88,10 +94,17 @@ export class Invariants implements Watcher {
   readonly #failed = new Since()
   readonly #conflict = new Since()
   readonly #settings = new Map<string, Limit[]>()
+  #membersChangedMs = 0
   readonly #answered = new Map<string, Set<string>>()
 
   note(who: string, what: string): void {
     this.trace.push([this.fleet.schedule.nowMs, who, what])
+  }
+
+  /** What happened before is known to every controller. */
+  get #known(): number {
+    const { nowMs } = this.fleet.schedule
+    return nowMs - (nowMs < this.roughUntilMs + roughMs ? roughMs : knownMs)
   }
 
   #fail(invariant: Invariant, message: string): void {
@@ -134,8 +147,10 @@ export class Invariants implements Watcher {
     }
     if (plural === 'nodes') {
       const name = (after ?? before)!.metadata.name
-      if (after) this.#out.set(name, isOut(after), nowMs)
-      else this.#out.forget(name)
+      if (!before || !after) this.#membersChangedMs = nowMs
+      if (!after) this.#out.forget(name)
+      // A Node that was just registered says nothing yet.
+      else if (readyOf(after)) this.#out.set(name, isOut(after), nowMs)
       this.#observeConflict(name, nowMs)
     }
     if (plural === 'noderuntimes') {
@@ -212,11 +227,14 @@ export class Invariants implements Watcher {
     const { name, uid } = metadata
     const key = `${spec?.revision}/${spec?.attempt}`
     const known = this.#answered.get(`${uid}`)
-    if (known?.has(key) || (status?.revision === spec?.revision && status?.attempt === spec?.attempt)) {
+    const isAbout = (said: NodeRuntime['status']): boolean => `${said?.revision}/${said?.attempt}` === key
+    // Whose old answer would pass for the answer to the new order.
+    const isRepeated = known?.has(key) && isAbout(this.#machine(name)?.answer)
+    if (isRepeated || isAbout(status)) {
       this.#fail('attempt', `${name} is ordered ${key} once more, and has answered it before`)
     }
     this.#answered.set(`${uid}`, (known ?? new Set()).add(key))
-    if (this.#conflict.surely(name, true, this.fleet.schedule.nowMs)) {
+    if (this.#conflict.surely(name, true, this.#known)) {
       this.#fail('conflict', `${name} is selected by two profiles and is ordered ${key}`)
     }
     const node = this.fleet.api.get('nodes', name)
@@ -248,11 +266,10 @@ export class Invariants implements Watcher {
 
   #taken(name: string, profile: string, wasTaken: boolean): void {
     const { fleet } = this
-    const { nowMs } = fleet.schedule
-    if (this.#conflict.surely(name, true, nowMs) && !wasTaken) {
+    if (this.#conflict.surely(name, true, this.#known) && !wasTaken) {
       this.#fail('conflict', `${name} is selected by two profiles and goes out of service`)
     }
-    if (wasTaken || !this.#out.surely(name, false, nowMs)) return
+    if (wasTaken || !this.#out.surely(name, false, this.#known)) return
     const members = fleet.api.list('nodes').filter(({ metadata }) => {
       const isSelected = this.#selecting(metadata.name).some((one) => one.metadata.name === profile)
       return isSelected || fleet.runtime(metadata.name)?.spec?.profile === profile
@@ -268,22 +285,20 @@ export class Invariants implements Watcher {
 
   #isSurelyOut(node: Stored): boolean {
     const { name } = node.metadata
-    return this.#out.surely(name, true, this.fleet.schedule.nowMs) || isTakenBefore(node, this.fleet.runtime(name))
+    return this.#out.surely(name, true, this.#known) || isTakenBefore(node, this.fleet.runtime(name))
   }
 
   /** The most that any setting of late allows: the operator may not have seen the last. */
   #limit(profile: string, total: number): number {
     const { nowMs } = this.fleet.schedule
     const history = this.#settings.get(profile) ?? []
-    const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? nowMs) > nowMs - knownMs
+    const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? nowMs) > this.#known
     const values = history
       .filter((_, index) => index === history.length - 1 || isLate(index))
       .map(({ spec }) => {
         const value = spec.rollout?.maxUnavailable ?? 1
-        // Nodes may have come and gone as recently.
-        return typeof value === 'number'
-          ? value
-          : Math.max(1, Math.floor(((total + 1) * Number.parseInt(value, 10)) / 100))
+        const most = this.#membersChangedMs > this.#known ? total + 1 : total
+        return typeof value === 'number' ? value : Math.max(1, Math.floor((most * Number.parseInt(value, 10)) / 100))
       })
     return Math.max(1, ...values)
   }
@@ -294,16 +309,15 @@ export class Invariants implements Watcher {
       const other = node.metadata.name
       if (other === name || !other.startsWith('cp-')) continue
       const isTaken = isTakenBefore(node, this.fleet.runtime(other))
-      const isNotReady = readyOf(node) !== 'True' && this.#out.surely(other, true, this.fleet.schedule.nowMs)
+      const isNotReady = readyOf(node) !== 'True' && this.#out.surely(other, true, this.#known)
       if (isTaken || isNotReady) this.#fail('control plane', `${name} goes out of service beside ${other}`)
     }
   }
 
   #failuresBefore(name: string, profile: string): void {
-    const { nowMs } = this.fleet.schedule
     const object = this.fleet.api.get('runtimeprofiles', profile) as RuntimeProfile | undefined
     const history = this.#settings.get(profile) ?? []
-    if (!object || object.metadata.deletionTimestamp || nowMs - (history.at(-1)?.sinceMs ?? 0) < knownMs) return
+    if (!object || object.metadata.deletionTimestamp || (history.at(-1)?.sinceMs ?? 0) > this.#known) return
     const revision = revisionOf(targetOf(object.spec))
     const retry = object.metadata.annotations?.[annotations.retry]
     const failed = this.fleet.api.list('noderuntimes').filter((stored) => {
@@ -315,7 +329,7 @@ export class Invariants implements Watcher {
         isOwn &&
         isSelected &&
         this.fleet.api.get('nodes', metadata.name) &&
-        this.#failed.surely(metadata.name, true, nowMs)
+        this.#failed.surely(metadata.name, true, this.#known)
       )
     })
     const budget = object.spec.rollout?.failureBudget ?? 1

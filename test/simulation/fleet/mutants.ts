@@ -89,9 +89,7 @@ export const mutants: readonly NamedMutant[] = [
   {
     name: 'does not see that two profiles select a node',
     breaks: ['conflict'],
-    ...sees((plural, object) =>
-      plural === 'runtimeprofiles' && object.metadata.name === 'two' ? undefined : object,
-    ),
+    ...sees((plural, object) => (plural === 'runtimeprofiles' && object.metadata.name === 'two' ? undefined : object)),
   },
   { name: 'drops the finalizer at once', breaks: ['finalizer'], onSeen: dropFinalizer },
   { name: 'a retry is the same attempt again', breaks: ['attempt'], tampering: () => ({ sent: sameAttempt }) },

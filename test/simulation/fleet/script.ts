@@ -40,9 +40,17 @@ export interface NodePlan {
   readonly skewMs: number
 }
 
+export interface ProfilePlan {
+  readonly name: string
+  readonly atMs: number
+  readonly target: number
+  readonly pools: readonly string[]
+}
+
 export interface Script {
   readonly seed: number
   readonly nodes: readonly NodePlan[]
+  readonly profiles: readonly ProfilePlan[]
   readonly limit: number | string
   readonly failureBudget: number
   readonly faults: readonly Planned[]
@@ -86,7 +94,7 @@ const kinds: readonly (readonly [number, (draw: Draw) => Fault])[] = [
     5,
     (d) => ({ kind: 'node', node: node(d), becomes: d.pick(['gone', 'replaced', 'registered anew', 'back'] as const) }),
   ],
-  [8, (d) => ({ kind: 'edit', profile: profile(d), change: editOf(d) })],
+  [12, (d) => ({ kind: 'edit', profile: profile(d), change: editOf(d) })],
   [2, (d) => ({ kind: 'clock', of: node(d), byMs: d.pick([-3_600_000, 3_600_000, -5_000, 5_000]) })],
   [2, (d) => ({ kind: 'old order', node: node(d), which: d.to(8) })],
 ]
@@ -121,6 +129,13 @@ function faultOf(draw: Draw): Fault {
   return kinds[0]![1](draw)
 }
 
+/** A target that no node can run: the failure budget must hold it up. */
+function everywhere(draw: Draw): Planned[] {
+  const trouble = draw.pick(troubles.slice(0, 4))
+  const forMs = 60_000 + draw.to(120_000)
+  return Array.from({ length: draw.count }, (_, node) => ({ kind: 'trouble', node, trouble, forMs, atMs: 3_500 }))
+}
+
 export function scriptOf(seed: number): Script {
   const random = generator(seed)
   const to = (limit: number): number => Math.floor(random() * limit)
@@ -139,12 +154,19 @@ export function scriptOf(seed: number): Script {
     }
   })
   const draw = { random, count, pick, to }
-  const faults = Array.from({ length: to(10) }, () => ({ ...faultOf(draw), atMs: 3_000 + to(faultsEndMs) }))
+  const one = { name: 'one', atMs: 4_000, target: 0, pools: random() < 0.5 ? ['a', 'b'] : ['a'] }
+  const two = { name: 'two', atMs: 4_000 + to(60_000), target: to(3), pools: poolsOf(draw) }
+  const bad = random() < 0.15 ? everywhere(draw) : []
+  const faults = Array.from({ length: to(12) }, () => ({
+    ...faultOf(draw),
+    atMs: 4_000 + to(random() < 0.5 ? 40_000 : faultsEndMs),
+  }))
   return {
     seed,
     nodes,
+    profiles: random() < 0.2 ? [one, two] : [one],
     limit: pick<number | string>([1, 1, 2, '50%']),
     failureBudget: pick([1, 1, 2]),
-    faults: faults.sort((a, b) => a.atMs - b.atMs),
+    faults: [...bad, ...faults].sort((a, b) => a.atMs - b.atMs),
   }
 }

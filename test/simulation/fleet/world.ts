@@ -6,7 +6,7 @@ import { contentOf, Fleet, type Mutant } from './fleet.ts'
 import { Invariants, type Violation } from './invariants.ts'
 import { engineFile } from './machine.ts'
 import { generator } from './schedule.ts'
-import { disturbedUntilMs, type Script } from './script.ts'
+import { disturbedUntilMs, type Fault, type Script } from './script.ts'
 
 export interface Result {
   readonly violation: Violation | undefined
@@ -38,6 +38,17 @@ export async function run(script: Script, mutant?: Mutant): Promise<Result> {
   return { violation: invariants.violation, events: count, virtualMs: nowMs, trace: invariants.trace }
 }
 
+/** Faults by which a controller learns late of what happens, or writes late. */
+const rough: readonly Fault['kind'][] = [
+  'operator dies',
+  'operator pauses',
+  'partition',
+  'lag',
+  'watches break',
+  'API away',
+  'API overloaded',
+]
+
 class World {
   readonly #fleet: Fleet
   readonly #invariants: Invariants
@@ -53,6 +64,8 @@ class World {
     for (const { atMs, ...fault } of script.faults) {
       schedule.at(atMs, undefined, () => {
         this.#invariants.note('fault', JSON.stringify(fault))
+        if (rough.includes(fault.kind))
+          this.#invariants.roughUntilMs = Math.max(this.#invariants.roughUntilMs, this.#endOf(fault))
         disturb(this.#fleet, fault)
       })
     }
@@ -71,6 +84,12 @@ class World {
     if (this.#invariants.writes > writes) {
       this.#invariants.fail('idle', `${this.#invariants.writes - writes} writes in a fleet that has converged`)
     }
+  }
+
+  #endOf(fault: Fault): number {
+    // Counted in writes, it may begin any time later.
+    if ('writes' in fault && fault.writes > 0) return disturbedUntilMs
+    return this.#fleet.schedule.nowMs + ('forMs' in fault ? fault.forMs : 0)
   }
 
   /** False when an invariant was violated. */
@@ -141,13 +160,15 @@ class World {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')
       if (ready?.status !== 'True') fail(`profile ${metadata.name}: ${status?.message}`)
     }
-    for (const { machine, isGone, plan } of nodes) {
+    for (const { machine, isGone, isRegisteredAnew, plan } of nodes) {
       if (isGone) continue
       if (machine.isJournalOpen) fail(`the journal of ${plan.name} is open`)
       if (api.get('nodes', plan.name)?.spec?.['unschedulable']) fail(`${plan.name} is cordoned`)
       const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(plan.pool))
       const wanted = profile ? wantedBy(profile) : contentOf(2)
       const runtime = api.get('noderuntimes', plan.name) as NodeRuntime | undefined
+      // The note that it has something to restore went with its former Node.
+      if (isRegisteredAnew && !profile) continue
       if (machine.content(engineFile) !== wanted) {
         fail(`${plan.name} runs "${machine.content(engineFile)}" instead of "${wanted}" (${runtime?.spec?.revision})`)
       }
