@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from '../../cli/render/table.ts'
-import { bringUp, settingsFrom } from '../cluster/cluster.ts'
+import { attach, bringUp, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type Row, verdictOf } from './bar.ts'
@@ -140,7 +140,13 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const down = () => takeDown(settingsFrom(process.env), clusterName, () => undefined)
+  const there = await attach(clusterName).catch(() => undefined)
+  if (there) throw new Error(`cluster ${clusterName} is somebody's: npm run cluster -- down --name ${clusterName}`)
+  let ending: Promise<void> | undefined
+  const down = () => {
+    ending ??= takeDown(settingsFrom(process.env), clusterName, () => undefined)
+    return ending
+  }
   process.once('SIGINT', () => void down().finally(() => process.exit(130)))
   try {
     const load = loadavg()
