@@ -39,8 +39,8 @@ const harshness: Readonly<Record<Action, number>> = { None: 0, Restart: 1, Drain
 /** Room for the journal, the state and the temporary files beside the edits. */
 const spareBytes = 1024 * 1024
 
-/** The order is for this machine, and for the Node that it was prepared for. */
-function otherNode(order: Order, memory: Memory, machineID: string): Refusal | undefined {
+/** The order is for this machine. */
+function otherMachine(order: Order, memory: Memory, machineID: string): Refusal | undefined {
   if (memory.machineID !== machineID) {
     const message = `/var/lib/drydock was written on machine ${memory.machineID}, this is ${machineID}: remove that folder when this machine was copied from the other.`
     return { reason: 'OtherMachine', message }
@@ -49,11 +49,7 @@ function otherNode(order: Order, memory: Memory, machineID: string): Refusal | u
     const message = `The order is for what machine ${order.machineID} had prepared, this is ${machineID}.`
     return { reason: 'OtherMachine', message }
   }
-  const { answer, nodeUID } = memory
-  if (order.permit === 'Prepare' || answer?.phase !== 'Prepared' || !isFor(order, answer) || nodeUID === order.nodeUID)
-    return undefined
-  const message = `The order was prepared for the Node with UID ${nodeUID}, and now comes for ${order.nodeUID}.`
-  return { reason: 'OtherNode', message }
+  return undefined
 }
 
 /** A node that was not drained must not be treated as if it were. */
@@ -92,7 +88,7 @@ export async function prepare(
   memory: Memory,
 ): Promise<Prepared | (Refusal & { readonly observed?: Observed })> {
   try {
-    const other = otherNode(order, memory, preparing.machineID)
+    const other = otherMachine(order, memory, preparing.machineID)
     if (other) return other
     const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory)
     if (isRefusal(plan)) return { ...plan, observed }

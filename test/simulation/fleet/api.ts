@@ -184,19 +184,17 @@ export interface Operation {
 
 /** As much of RFC 6902 as reports are written with: below /status, and a test of the version. */
 export function patchStatus(before: Stored, operations: readonly Operation[]): Fields {
-  let status: Fields = { ...before.status }
-  for (const { op, path, value } of operations) {
-    const [, root, key = '', index] = path.split('/')
-    if (op === 'test') {
-      if (before.metadata.resourceVersion !== value) throw refused(422, 'Invalid', `test of ${path} failed`)
-    } else if (root === 'status' && key === '') status = value as Fields
-    else if (index === undefined) status[key] = value
-    else {
-      const items = [...((status[key] as unknown[] | undefined) ?? [])]
-      if (index === '-') items.push(value)
-      else items[Number(index)] = value
-      status[key] = items
-    }
+  return operations.reduce<Fields>((status, operation) => patched(before, status, operation), { ...before.status })
+}
+
+function patched({ metadata }: Stored, status: Fields, { op, path, value }: Operation): Fields {
+  if (op === 'test') {
+    if (metadata.resourceVersion !== value) throw refused(422, 'Invalid', `test of ${path} failed`)
+    return status
   }
-  return status
+  const [, , key, index] = path.split('/')
+  if (key === undefined) return value as Fields
+  if (index === undefined) return { ...status, [key]: value }
+  const items = (status[key] as unknown[] | undefined) ?? []
+  return { ...status, [key]: index === '-' ? [...items, value] : items.with(Number(index), value) }
 }

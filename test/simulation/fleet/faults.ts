@@ -16,9 +16,11 @@ export function disturb(fleet: Fleet, fault: Fault): void {
   switch (fault.kind) {
     case 'operator dies':
     case 'operator pauses':
-      return disturbOperator(fleet, fault, untilMs)
+      disturbOperator(fleet, fault, untilMs)
+      return
     case 'partition':
-      return partition(linkOf(fleet, fault.of), fault.way, untilMs)
+      partition(linkOf(fleet, fault.of), fault.way, untilMs)
+      return
     case 'lag':
       Object.assign(linkOf(fleet, fault.of), { lagMs: fault.lagMs, lagUntilMs: untilMs })
       return
@@ -35,12 +37,14 @@ export function disturb(fleet: Fleet, fault: Fault): void {
       fleet.server.overloadedUntilMs = untilMs
       return
     case 'edit':
-      return edit(fleet, fault.profile, fault.change)
+      edit(fleet, fault.profile, fault.change)
+      return
     case 'clock':
       fleet.nodes[fault.of]!.machine.time.skewMs += fault.byMs
       return
     default:
-      return disturbNode(fleet, fleet.nodes[fault.node]!, fault, untilMs)
+      disturbNode(fleet, fleet.nodes[fault.node]!, fault, untilMs)
+      return
   }
 }
 
@@ -70,9 +74,11 @@ function disturbNode(fleet: Fleet, node: FleetNode, fault: NodeFault, untilMs: n
       return
     case 'power cut':
       node.courier.alive = false
-      return machine.powerCut(untilMs - fleet.schedule.nowMs)
+      machine.powerCut(untilMs - fleet.schedule.nowMs)
+      return
     case 'trouble':
-      return machine.trouble(fault.trouble as Trouble, untilMs)
+      machine.trouble(fault.trouble as Trouble, untilMs)
+      return
     case 'budget':
       node.budgetUntilMs = untilMs
       return
@@ -81,13 +87,17 @@ function disturbNode(fleet: Fleet, node: FleetNode, fault: NodeFault, untilMs: n
       return
     case 'cordon':
     case 'uncordon':
-      return setCordon(fleet, node.plan.name, fault.kind === 'cordon')
+      setCordon(fleet, node.plan.name, fault.kind === 'cordon')
+      return
     case 'node':
-      return exchange(fleet, node, fault.becomes)
+      exchange(fleet, node, fault.becomes)
+      return
     case 'old order':
-      return repeatOrder(node, fault.which)
+      repeatOrder(node, fault.which)
+      return
     default:
-      return fault satisfies never
+      fault satisfies never
+      return
   }
 }
 
@@ -174,7 +184,10 @@ function edit(fleet: Fleet, name: string, change: Edit): void {
     fleet.api.remove(person, 'runtimeprofiles', name)
     return
   }
-  if ('create' in change) return fleet.createProfile(name, change.create, change.pools)
+  if ('create' in change) {
+    fleet.createProfile(name, change.create, change.pools)
+    return
+  }
   editProfile(fleet, name, ({ spec }) => {
     if ('target' in change) {
       const { cgroupDriver, handlers } = specOf(change.target, [], fleet.script)

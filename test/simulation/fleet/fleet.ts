@@ -62,6 +62,9 @@ const targets: readonly (readonly ['systemd' | 'cgroupfs', readonly string[]])[]
   ['cgroupfs', ['runc']],
 ]
 
+/** What machines run before Drydock comes. */
+export const originalTarget = 2
+
 /** The text that machines have in their files when they run this target. */
 export const contentOf = (target: number): string => [targets[target]![0], ...targets[target]![1]].join(' ')
 

@@ -136,28 +136,31 @@ export class Invariants implements Watcher {
 
   #observe({ plural, before, after }: Written): void {
     const { nowMs } = this.fleet.schedule
-    if (plural === 'runtimeprofiles') {
-      const name = (after ?? before)!.metadata.name
-      const history = this.#settings.get(name) ?? []
-      if (after && history.at(-1)?.spec !== (after.spec as object)) {
-        history.push({ sinceMs: nowMs, spec: after.spec as unknown as RuntimeProfile['spec'] })
-        this.#settings.set(name, history)
-      }
-      for (const { metadata } of this.fleet.api.list('nodes')) this.#observeConflict(metadata.name, nowMs)
+    const { name } = (after ?? before)!.metadata
+    if (plural === 'runtimeprofiles') this.#observeProfile(name, after, nowMs)
+    if (plural === 'nodes') this.#observeNode(name, before, after)
+    if (plural !== 'noderuntimes') return
+    const profileOf = (object: Stored | undefined): unknown => object?.spec?.['profile']
+    if (profileOf(before) !== profileOf(after)) this.#membersChangedMs = nowMs
+    this.#failed.set(name, after !== undefined && isFailed(after as unknown as NodeRuntime), nowMs)
+  }
+
+  #observeProfile(name: string, after: Stored | undefined, nowMs: number): void {
+    const history = this.#settings.get(name) ?? []
+    if (after && history.at(-1)?.spec !== (after.spec as object)) {
+      history.push({ sinceMs: nowMs, spec: after.spec as unknown as RuntimeProfile['spec'] })
+      this.#settings.set(name, history)
     }
-    if (plural === 'nodes') {
-      const name = (after ?? before)!.metadata.name
-      if (!before || !after) this.#membersChangedMs = nowMs
-      if (!after) this.#out.forget(name)
-      // A Node that was just registered says nothing yet.
-      else if (readyOf(after)) this.#out.set(name, isOut(after), nowMs)
-      this.#observeConflict(name, nowMs)
-    }
-    if (plural === 'noderuntimes') {
-      const runtime = after as NodeRuntime | undefined
-      const name = (after ?? before)!.metadata.name
-      this.#failed.set(name, runtime !== undefined && isFailed(runtime), nowMs)
-    }
+    for (const { metadata } of this.fleet.api.list('nodes')) this.#observeConflict(metadata.name, nowMs)
+  }
+
+  #observeNode(name: string, before: Stored | undefined, after: Stored | undefined): void {
+    const { nowMs } = this.fleet.schedule
+    if (!before || !after) this.#membersChangedMs = nowMs
+    if (!after) this.#out.forget(name)
+    // A Node that was just registered says nothing yet.
+    else if (readyOf(after)) this.#out.set(name, isOut(after), nowMs)
+    this.#observeConflict(name, nowMs)
   }
 
   #observeConflict(node: string, nowMs: number): void {
@@ -248,7 +251,7 @@ export class Invariants implements Watcher {
     const { name } = metadata
     const node = this.fleet.api.get('nodes', name)
     const machine = this.#machine(name)
-    if (!node || !machine || !machine.isUp || machine.isJournalOpen === false) return
+    if (!node || !machine?.isUp || !machine.isJournalOpen) return
     const heartbeat = (node.status?.['conditions'] as { lastHeartbeatTime?: string }[] | undefined)?.[0]
       ?.lastHeartbeatTime
     const proof = this.#proofs.get(name)
@@ -297,7 +300,7 @@ export class Invariants implements Watcher {
       .filter((_, index) => index === history.length - 1 || isLate(index))
       .map(({ spec }) => {
         const value = spec.rollout?.maxUnavailable ?? 1
-        const most = this.#membersChangedMs > this.#known ? total + 1 : total
+        const most = this.#membersChangedMs > this.#known ? this.fleet.nodes.length : total
         return typeof value === 'number' ? value : Math.max(1, Math.floor((most * Number.parseInt(value, 10)) / 100))
       })
     return Math.max(1, ...values)
@@ -435,33 +438,39 @@ function isFailed(runtime: NodeRuntime): boolean {
   return ['Refused', 'RolledBack', 'Failed'].includes(phaseOf(runtime) ?? '')
 }
 
+const describers: Readonly<Record<string, (object: Stored, by: Written['by']) => string>> = {
+  nodes: (object) => {
+    const { name, labels: all = {} } = object.metadata
+    const mark = markOf(object)
+    const cordon = object.spec?.['unschedulable'] ? `cordoned${mark ? ` by ${mark}` : ''}` : 'schedulable'
+    const ours = Object.keys(all).filter((key) => key.startsWith(labels.handlerPrefix)).length
+    return `Node ${name}: Ready ${readyOf(object)}, ${cordon}, ${ours} handlers`
+  },
+  noderuntimes: (object, by) => {
+    const { metadata, spec, status } = object as unknown as NodeRuntime
+    const { name } = metadata
+    const { phase, reason = '' } = status ?? {}
+    if (by === 'courier') return `answer of ${name}: ${phase} ${status?.revision}/${status?.attempt} ${reason}`
+    const marks = Object.keys(metadata.annotations ?? {}).map((key) => key.split('/')[1])
+    const { permit, revision, attempt, profile, fence } = spec ?? {}
+    return `order to ${name}: ${permit} ${revision}/${attempt} of ${profile}, fence ${fence} [${marks}]`
+  },
+  runtimeprofiles: (object, by) => {
+    const { metadata, spec, status } = object as unknown as RuntimeProfile
+    const { name } = metadata
+    if (by === 'operator') return `profile ${name}: ${status?.message ?? '-'} [${metadata.finalizers ?? ''}]`
+    const of = spec.nodeSelector.matchExpressions?.[0]?.values
+    const text = { target: revisionOf(targetOf(spec)), of, ...spec.rollout }
+    return `profile ${name} ${metadata.deletionTimestamp ? 'is to go' : JSON.stringify(text)}`
+  },
+  migrationreports: ({ metadata, status }) => {
+    const nodes = (status?.['nodes'] ?? []) as { name: string; result: string }[]
+    return `report ${metadata.name}: ${status?.['phase']} ${nodes.map(({ name, result }) => `${name} ${result}`).join(', ')}`
+  },
+}
+
 function describe({ plural, before, after, by }: Written): string {
   const object = (after ?? before)!
-  const { name } = object.metadata
-  if (!after) return `${plural} ${name} is gone`
-  if (plural === 'nodes') {
-    const cordon = after.spec?.['unschedulable']
-      ? `cordoned${markOf(after) ? ` by ${markOf(after)}` : ''}`
-      : 'schedulable'
-    const ours = Object.keys(after.metadata.labels ?? {}).filter((key) => key.startsWith(labels.handlerPrefix)).length
-    return `Node ${name}: Ready ${readyOf(after)}, ${cordon}, ${ours} handlers`
-  }
-  if (plural === 'noderuntimes') {
-    const { spec, status } = after as unknown as NodeRuntime
-    if (by === 'courier')
-      return `answer of ${name}: ${status?.phase} ${status?.revision}/${status?.attempt} ${status?.reason ?? ''}`
-    const marks = Object.entries(after.metadata.annotations ?? {}).map(([key]) => key.split('/')[1])
-    return `order to ${name}: ${spec?.permit} ${spec?.revision}/${spec?.attempt} of ${spec?.profile}, fence ${spec?.fence} [${marks}]`
-  }
-  if (plural === 'runtimeprofiles') {
-    const { spec, status, metadata } = after as unknown as RuntimeProfile
-    if (by === 'operator') return `profile ${name}: ${status?.message ?? '-'} [${metadata.finalizers ?? ''}]`
-    const text = {
-      target: revisionOf(targetOf(spec)),
-      of: spec.nodeSelector.matchExpressions?.[0]?.values,
-      ...spec.rollout,
-    }
-    return `profile ${name} ${metadata.deletionTimestamp ? 'is to go' : JSON.stringify(text)}`
-  }
-  return `${plural} ${name}: ${JSON.stringify((after.status as object | undefined) ?? {}).slice(0, 120)}`
+  if (!after) return `${plural} ${object.metadata.name} is gone`
+  return describers[plural]?.(object, by) ?? `${plural} ${object.metadata.name}`
 }

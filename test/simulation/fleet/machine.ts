@@ -197,7 +197,10 @@ export class Machine {
       for (const name of ['engine', 'kubelet'] as const) this.#tryStart(name)
       if (this.isJournalOpen) this.#startEngine()
     }
-    if (!this.isJournalOpen || mutant.skipsBootRecovery) return up()
+    if (!this.isJournalOpen || mutant.skipsBootRecovery) {
+      up()
+      return
+    }
     const process = new Process(`${this.name} boot`)
     this.process = process
     const parts = this.#inside(process)
@@ -222,8 +225,14 @@ export class Machine {
 
   /** systemd starts the engine at the first connection. */
   #withEngine(use: (engine: NodeEngine | undefined) => void): void {
-    if (this.engine) return use(this.engine)
-    if (!this.isUp) return use(undefined)
+    if (this.engine) {
+      use(this.engine)
+      return
+    }
+    if (!this.isUp) {
+      use(undefined)
+      return
+    }
     this.#wantsEngine.push(use)
     if (!this.process.alive) this.#startEngine()
   }
@@ -232,20 +241,22 @@ export class Machine {
   speak(caller: Process, act: (engine: NodeEngine) => void): Promise<{ engine: NodeEngine; run: string }> {
     const { schedule } = this.#options
     return new Promise((resolve, reject) => {
-      schedule.after(20, caller, () =>
-        this.#withEngine((engine) => {
-          schedule.resume()
-          if (!caller.alive) return
-          if (!engine) return reject(new Error('the engine does not answer'))
-          try {
-            engine.requested()
-            act(engine)
-            resolve({ engine, run: `${this.id}/${this.#runs}` })
-          } catch (error) {
-            reject(error instanceof OldFence ? new OrderRefused(error.message) : error)
-          }
-        }),
-      )
+      const answer = (engine: NodeEngine | undefined): void => {
+        schedule.resume()
+        if (!caller.alive) return
+        if (!engine) {
+          reject(new Error('the engine does not answer'))
+          return
+        }
+        try {
+          engine.requested()
+          act(engine)
+          resolve({ engine, run: `${this.id}/${this.#runs}` })
+        } catch (error) {
+          reject(error instanceof OldFence ? new OrderRefused(error.message) : error)
+        }
+      }
+      schedule.after(20, caller, () => this.#withEngine(answer))
     })
   }
 

@@ -220,7 +220,10 @@ export class SimulatedClient {
     const ownLagMs = 2 + random() * 40
     const deliver = (change: Change): void => {
       if (!match(change.object)) return
-      if (link.answersLostUntilMs > schedule.nowMs) return stream.break(schedule, process)
+      if (link.answersLostUntilMs > schedule.nowMs) {
+        stream.break(schedule, process)
+        return
+      }
       const lagMs = schedule.nowMs < link.lagUntilMs ? link.lagMs * random() : 0
       lastMs = Math.max(lastMs, schedule.nowMs + ownLagMs + lagMs)
       schedule.at(lastMs, process, () => {
@@ -265,7 +268,7 @@ export class SimulatedClient {
 
   /** A request that has left is carried out even if its sender dies. */
   #once<R>({ act, signal, write }: Call<R>): Promise<R> {
-    const { schedule, server, link, process, random } = this.#options
+    const { schedule, process, random } = this.#options
     return new Promise((resolve, reject) => {
       const answer = (afterMs: number, settle: () => void): void => {
         const now = (): void => {
@@ -275,25 +278,33 @@ export class SimulatedClient {
         if (afterMs === 0 && process.alive && process.pausedUntilMs <= schedule.nowMs) now()
         else schedule.after(afterMs, process, now)
       }
-      const fail = (afterMs: number, error: Error): void => answer(afterMs, () => reject(error))
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
       if (signal?.aborted) return reject(signal.reason)
       schedule.after(3 + random() * 30, undefined, () => {
-        const { nowMs } = schedule
-        if (link.requestsLostUntilMs > nowMs) return fail(timeoutMs, new ConnectionError('timed out'))
-        if (server.downUntilMs > nowMs) return fail(50, new ConnectionError('refused'))
-        if (server.overloadedUntilMs > nowMs && random() < 0.6) return fail(20, overloaded(random))
-        let result: R
-        try {
-          result = act()
-        } catch (error) {
-          return fail(0, error as Error)
-        }
-        if (write) this.#options.onWritten?.()
-        if (link.answersLostUntilMs > nowMs) return fail(timeoutMs, new ConnectionError('timed out'))
-        answer(random() < 0.8 ? 0 : random() * 60, () => resolve(result))
+        const { afterMs, error, result } = this.#arrive(act, write === true)
+        answer(afterMs, () => (error ? reject(error) : resolve(result as R)))
       })
     })
+  }
+
+  #arrive<R>(act: () => R, isWrite: boolean): { afterMs: number; error?: Error; result?: R } {
+    const { schedule, server, link, random } = this.#options
+    const { nowMs } = schedule
+    const lost = (): { afterMs: number; error: Error } => ({
+      afterMs: timeoutMs,
+      error: new ConnectionError('timed out'),
+    })
+    if (link.requestsLostUntilMs > nowMs) return lost()
+    if (server.downUntilMs > nowMs) return { afterMs: 50, error: new ConnectionError('refused') }
+    if (server.overloadedUntilMs > nowMs && random() < 0.6) return { afterMs: 20, error: overloaded(random) }
+    try {
+      const result = act()
+      if (isWrite) this.#options.onWritten?.()
+      if (link.answersLostUntilMs > nowMs) return lost()
+      return { afterMs: random() < 0.8 ? 0 : random() * 60, result }
+    } catch (error) {
+      return { afterMs: 0, error: error as Error }
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 /** One run from a seed: faults, then rest, then people who put things right, then peace. */
 import { annotations } from '../../../crds/protocol.ts'
-import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
+import type { RuntimeProfile } from '../../../crds/types.gen.ts'
 import { calm, disturb, putRight } from './faults.ts'
-import { contentOf, Fleet, type Mutant } from './fleet.ts'
+import { contentOf, Fleet, type FleetNode, type Mutant, originalTarget } from './fleet.ts'
 import { Invariants, type Violation } from './invariants.ts'
 import { engineFile } from './machine.ts'
 import { generator } from './schedule.ts'
@@ -120,25 +120,22 @@ class World {
   /** What must come to an end by itself. */
   #unrest(): string[] {
     const { nodes, api } = this.#fleet
-    const found: string[] = []
-    for (const { machine, isGone, plan } of nodes) {
-      if (isGone) continue
-      if (!machine.isUp) found.push(`${plan.name} is down`)
-      if (machine.isJournalOpen && machine.answer?.phase !== 'Failed') {
-        found.push(`the journal of ${plan.name} is open (${machine.answer?.phase})`)
-      }
-      const node = api.get('nodes', plan.name)
-      const runtime = this.#fleet.runtime(plan.name)
-      const isFailed = machine.answer?.phase === 'Failed' && runtime?.status?.phase === 'Failed'
-      if (node?.metadata.annotations?.[annotations.cordonedBy] && !isFailed)
-        found.push(`${plan.name} is still cordoned`)
-    }
-    for (const stored of api.list('runtimeprofiles')) {
-      const profile = stored as unknown as RuntimeProfile
-      if (!isExplained(profile))
-        found.push(`profile ${stored.metadata.name}: ${profile.status?.message ?? 'no status'}`)
-    }
-    return found
+    const profiles = api.list('runtimeprofiles') as unknown as RuntimeProfile[]
+    return [
+      ...nodes.filter(({ isGone }) => !isGone).flatMap((node) => this.#unrestOf(node)),
+      ...profiles
+        .filter((profile) => !isExplained(profile))
+        .map(({ metadata, status }) => `profile ${metadata.name}: ${status?.message ?? 'no status'}`),
+    ]
+  }
+
+  #unrestOf({ machine, plan: { name } }: FleetNode): string[] {
+    if (!machine.isUp) return [`${name} is down`]
+    const phase = machine.answer?.phase
+    if (machine.isJournalOpen && phase !== 'Failed') return [`the journal of ${name} is open (${phase})`]
+    const isMarked = this.#fleet.api.get('nodes', name)?.metadata.annotations?.[annotations.cordonedBy] !== undefined
+    const isFailed = phase === 'Failed' && this.#fleet.runtime(name)?.status?.phase === 'Failed'
+    return isMarked && !isFailed ? [`${name} is still cordoned`] : []
   }
 
   /** Ready, or a reason that is true. */
@@ -154,28 +151,32 @@ class World {
 
   #converged(): void {
     const { api, nodes } = this.#fleet
-    const fail = (message: string): void => this.#invariants.fail('liveness', `it did not converge: ${message}`)
     const profiles = api.list('runtimeprofiles') as unknown as RuntimeProfile[]
-    for (const { metadata, status } of profiles) {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-      if (ready?.status !== 'True') fail(`profile ${metadata.name}: ${status?.message}`)
-    }
-    for (const { machine, isGone, isRegisteredAnew, plan } of nodes) {
-      if (isGone) continue
-      if (machine.isJournalOpen) fail(`the journal of ${plan.name} is open`)
-      if (api.get('nodes', plan.name)?.spec?.['unschedulable']) fail(`${plan.name} is cordoned`)
-      const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(plan.pool))
-      const wanted = profile ? wantedBy(profile) : contentOf(2)
-      const runtime = api.get('noderuntimes', plan.name) as NodeRuntime | undefined
-      // The note that it has something to restore went with its former Node.
-      if (isRegisteredAnew && !profile) continue
-      if (machine.content(engineFile) !== wanted) {
-        fail(`${plan.name} runs "${machine.content(engineFile)}" instead of "${wanted}" (${runtime?.spec?.revision})`)
-      }
-    }
-    for (const { metadata, status } of api.list('migrationreports')) {
-      if (status?.['completionTime'] === undefined) fail(`report ${metadata.name} never ends`)
-    }
+    const problems = [
+      ...profiles.flatMap(({ metadata, status }) => {
+        const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+        return ready?.status === 'True' ? [] : [`profile ${metadata.name}: ${status?.message}`]
+      }),
+      ...nodes.filter(({ isGone }) => !isGone).flatMap((node) => this.#shortcomings(node, profiles)),
+      ...api
+        .list('migrationreports')
+        .filter(({ status }) => status?.['completionTime'] === undefined)
+        .map(({ metadata }) => `report ${metadata.name} never ends`),
+    ]
+    const [first] = problems
+    if (first) this.#invariants.fail('liveness', `it did not converge: ${first}`)
+  }
+
+  #shortcomings({ machine, isRegisteredAnew, plan }: FleetNode, profiles: readonly RuntimeProfile[]): string[] {
+    const { name, pool } = plan
+    if (machine.isJournalOpen) return [`the journal of ${name} is open`]
+    if (this.#fleet.api.get('nodes', name)?.spec?.['unschedulable']) return [`${name} is cordoned`]
+    const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool))
+    // The note that it has something to restore went with its former Node.
+    if (isRegisteredAnew && !profile) return []
+    const wanted = profile ? wantedBy(profile) : contentOf(originalTarget)
+    const found = machine.content(engineFile)
+    return found === wanted ? [] : [`${name} runs "${found}" instead of "${wanted}"`]
   }
 }
 
