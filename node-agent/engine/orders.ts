@@ -3,7 +3,7 @@ import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Log } from '../../kube/log.ts'
 import { isRefusal, type Observed } from '../engines/engine.ts'
 import type { BootClock } from '../host/boot-clock.ts'
-import { answered } from '../journal/memory.ts'
+import { answered, released } from '../journal/memory.ts'
 import type { Order } from '../journal/records.ts'
 import { about } from './answer.ts'
 import type { Ledger } from './ledger.ts'
@@ -35,6 +35,7 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
   const { order } = decision
   switch (decision.do) {
     case 'observe':
+      ledger.remember(released)
       return ledger.say({ ...about(order), phase: 'Observed', ...(await observed(parts)) })
     case 'refuse':
       return ledger.say({ ...about(order), phase: 'Refused', ...decision.why })

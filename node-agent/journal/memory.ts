@@ -43,6 +43,12 @@ export function answered(memory: Memory, order: Order, answer: NodeRuntimeStatus
   return { ...rest, answer, ...(order.nodeUID !== undefined && { nodeUID: order.nodeUID }) }
 }
 
+/** The node belongs to nobody: what was said to the last order is no answer to one that comes after. */
+export function released(memory: Memory): Memory {
+  const { answer, nodeUID: _, ...rest } = memory
+  return answer ? rest : memory
+}
+
 export function undone(memory: Memory, { id }: Ended, answer: NodeRuntimeStatus): Memory {
   return { ...memory, answer, closed: id }
 }

@@ -58,7 +58,7 @@ function disturbOperator(fleet: Fleet, fault: OperatorFault, untilMs: number): v
     return
   }
   if (fault.writes > 0) Object.assign(replica, { pausesIn: fault.writes, pauseMs: fault.forMs })
-  else replica.process.pausedUntilMs = untilMs
+  else replica.process.pausedUntilMs = Math.max(replica.process.pausedUntilMs, untilMs)
 }
 
 type NodeFault = Extract<Fault, { node: number }>

@@ -390,7 +390,8 @@ export class Fleet {
     if (!replica.process.alive) return
     if (replica.diesIn > 0 && --replica.diesIn === 0) this.stopOperator(replica, replica.downMs)
     if (replica.pausesIn > 0 && --replica.pausesIn === 0) {
-      replica.process.pausedUntilMs = this.schedule.nowMs + replica.pauseMs
+      const untilMs = this.schedule.nowMs + replica.pauseMs
+      replica.process.pausedUntilMs = Math.max(replica.process.pausedUntilMs, untilMs)
     }
   }
 

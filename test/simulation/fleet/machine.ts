@@ -155,7 +155,8 @@ export class Machine {
 
   /** systemd starts again what ends by itself, or does not start. */
   restartUnits(): void {
-    if (this.isUp && this.answer?.phase === 'Failed') this.#tryStart('engine')
+    if (!this.isUp || (this.isJournalOpen && this.answer?.phase !== 'Failed')) return
+    for (const name of ['engine', 'kubelet'] as const) this.#tryStart(name)
   }
 
   // --- what happens to it
