@@ -3,7 +3,7 @@
 export const commands = {
   demo: 'the main job on this machine: a real cluster, a real change of two nodes, the report (--keep leaves the cluster up)',
   test: 'every check and every suite; ends with "N passed, N failed, N skipped"',
-  'test:fast': 'the checks and suites that need no cluster, in under a minute',
+  'test:fast': 'the checks, unit and property suites: no cluster, under a minute',
   'test:sim': 'the whole of Drydock simulated from seeds, with faults (--seeds N, --seed S, --mutants)',
   help: 'this list',
   cluster:

@@ -1,6 +1,6 @@
 /**
  * `npm test`: every check and every suite in order, cheap ones first, and one closing line `N passed, N failed, N skipped`.
- * `--fast` leaves out what needs a cluster or an API server; `--only a,b` runs the named stages.
+ * `--fast` leaves out what needs a cluster or an API server, and the simulations; `--only a,b` runs the named stages.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
@@ -17,6 +17,8 @@ interface Count {
 interface Stage {
   readonly name: string
   readonly needsCluster: boolean
+  /** Takes so long that the quick round leaves it out, though it needs no cluster. */
+  readonly slow?: boolean
   readonly run: () => Promise<Count>
 }
 
@@ -96,7 +98,7 @@ const stages: readonly Stage[] = [
   { name: 'generated', needsCluster: false, run: fresh },
   { name: 'unit', needsCluster: false, run: suite('unit') },
   { name: 'property', needsCluster: false, run: suite('property') },
-  { name: 'simulation', needsCluster: false, run: suite('simulation') },
+  { name: 'simulation', needsCluster: false, slow: true, run: suite('simulation') },
   { name: 'testbed', needsCluster: true, run: testbed },
   { name: 'contract', needsCluster: true, run: suite('contract') },
   { name: 'apiserver', needsCluster: true, run: suite('apiserver', '--jobs=1', '--timeout=1200') },
@@ -118,7 +120,7 @@ if (unknown.length > 0) {
 }
 let total: Count = { passed: 0, failed: 0, skipped: 0 }
 for (const stage of stages) {
-  if (wanted ? !wanted.includes(stage.name) : values.fast && stage.needsCluster) continue
+  if (wanted ? !wanted.includes(stage.name) : values.fast && (stage.needsCluster || stage.slow)) continue
   const start = performance.now()
   console.log(`\n== ${stage.name}`)
   const count = await stage.run()
