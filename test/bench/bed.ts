@@ -6,6 +6,7 @@ import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { bundle } from '../../images/bundle.ts'
 import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { apply, kubectl } from '../support/install.ts'
+import { watching } from './on-node/watching.ts'
 
 /** The two states between which the node is moved. */
 export const states = {
@@ -130,12 +131,14 @@ export class Bed {
     const output = `${programFolder}/${name}.json`
     const properties = [`StandardOutput=truncate:${output}`, 'Type=exec'].flatMap((property) => ['-p', property])
     await this.onNode(node, ['systemd-run', '--quiet', '--collect', `--unit=${unit}`, ...properties, ...command])
+    const printed = () => readFileSync(join(this.cluster.rootOf(node), output), 'utf8')
     try {
+      while (!printed().startsWith(watching)) await sleep(20)
       await act()
     } finally {
       await this.onNode(node, ['systemctl', 'stop', unit])
     }
-    return JSON.parse(await this.onNode(node, ['cat', output])) as T
+    return JSON.parse(printed().slice(watching.length)) as T
   }
 }
 

@@ -1,10 +1,12 @@
 /** Asks the kubelet for its health every 10 ms until SIGTERM; then prints `{downMs: [...]}`, one for each time without it. */
 import { get } from 'node:http'
+import { watching } from './watching.ts'
 
 const everyMs = 10
 const downMs: number[] = []
 let lastHealthy: number | undefined
 let isDown = false
+let isOver = false
 
 const healthy = (): Promise<boolean> =>
   new Promise((resolve) => {
@@ -23,13 +25,15 @@ async function look(): Promise<void> {
   const isHealthy = await healthy()
   const now = performance.now()
   if (isHealthy && isDown && lastHealthy !== undefined) downMs.push(now - lastHealthy)
+  if (isHealthy && lastHealthy === undefined) process.stdout.write(watching)
   if (isHealthy) lastHealthy = now
   isDown = !isHealthy
-  setTimeout(() => void look(), everyMs)
+  if (!isOver || isDown) setTimeout(() => void look(), everyMs)
+  else process.stdout.write(JSON.stringify({ downMs }))
 }
 
+// Whoever made the change may have seen the kubelet a moment earlier: its return is waited for.
 process.on('SIGTERM', () => {
-  process.stdout.write(JSON.stringify({ downMs }))
-  process.exit()
+  isOver = true
 })
 void look()

@@ -3,6 +3,7 @@
  * prints the most that any of them took, by name, in bytes.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { watching } from './watching.ts'
 
 export interface Peak {
   /** The kernel's own high-water mark of the resident set (VmHWM). */
@@ -33,6 +34,7 @@ function look(pid: string): void {
   peaks[name] = { rss: Math.max(rss, mostRss), pss: Math.max(pss, mostPss) }
 }
 
+process.stdout.write(watching)
 setInterval(() => {
   for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     try {
