@@ -19,19 +19,31 @@ async function runsPods(t: Test, bed: Bed, node: string): Promise<void> {
   await bed.kubectl('delete', 'pod', pod, '--grace-period=0', '--force')
 }
 
-/** The power goes so many milliseconds after a phase was seen to begin. */
+const operators = (bed: Bed, replicas: number): Promise<unknown> =>
+  bed.kubectl('scale', 'deployment/drydock-operator', `--namespace=${namespace}`, `--replicas=${replicas}`)
+
+/** The power goes so many milliseconds after the switch was permitted, or after its proof. */
 export const powerCut =
   (index: number, phase: 'Switching' | 'Proven', delay: number): Scenario =>
   async (t, bed) => {
     const node = bed.workers[index]!
     const name = `cut-${index}`
     await apply(bed.cluster, profileOf(name, [node], target))
-    await bed.phase(node, phase)
+    // The permit stays where it is until the end; the phases under it may pass between two looks.
+    await until(`${node} to be permitted to switch`, async () =>
+      (await bed.runtime(node)).spec?.permit === 'Switch' ? true : undefined,
+    )
+    if (phase === 'Proven') {
+      // Without an operator nothing is committed, and the node stays Proven.
+      await operators(bed, 0)
+      await bed.phase(node, 'Proven')
+    }
     await new Promise((resolve) => setTimeout(resolve, delay))
     await bed.cluster.kill(node)
     t.comment(`cut ${delay} ms after ${phase}: ${(await bed.runtime(node)).status?.phase}`)
     await bed.cluster.start(node)
     await bed.cluster.waitReady([node])
+    await operators(bed, 1)
     const end = await bed.phase(node, 'Committed', 'RolledBack')
     await runsPods(t, bed, node)
     const { status } = await bed.runtime(node)
@@ -61,7 +73,7 @@ export const lostParts: Scenario = async (t, bed) => {
   const left = new Set(bed.workers)
   for (const [what, lose] of losses) {
     const node = await until(`a node to lose its ${what}`, async () => {
-      for (const one of left) if ((await bed.runtime(one)).status?.phase === 'Switching') return one
+      for (const one of left) if ((await bed.runtime(one)).spec?.permit === 'Switch') return one
       return undefined
     })
     left.delete(node)
