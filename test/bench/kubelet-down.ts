@@ -3,7 +3,7 @@ import { median, type Pair, paired, type Row } from './bar.ts'
 import type { Bed, State } from './bed.ts'
 
 const bar = 2
-const usualPairs = 6
+const usualPairs = 10
 
 type Files = readonly { readonly path: string; readonly text: string }[]
 

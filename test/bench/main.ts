@@ -45,7 +45,7 @@ a bar is missed. Needs what npm run demo needs.
   idle          the same requests per node and hour when all nodes have converged: 0
 
   --only        these alone
-  --runs        pairs of each benchmark with a yardstick (proof 15, kubelet-down 6); the ratio is the median of the pairs'
+  --runs        pairs of each benchmark with a yardstick (proof 15, kubelet-down 10); the ratio is the median of the pairs'
   --idle        seconds of the idle period (120); the drift check, every ten minutes, falls into longer ones
   --json        writes the rows with the figures in full to a file`
 

@@ -16,6 +16,8 @@ type Peaks = Partial<Record<Part, Peak>>
 export async function memory(bed: Bed): Promise<readonly Row[]> {
   const { worker, controlPlane } = bed
   await bed.migrate('back')
+  // What an engine has taken for earlier changes is not part of this one.
+  await idleRow(bed)
   let idle: Row | undefined
   let operator: Peaks = {}
   const rollouts = async () => {
