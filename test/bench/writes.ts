@@ -15,10 +15,19 @@ export async function writesPerChange(bed: Bed): Promise<readonly Row[]> {
   return [...pool, ...(await changes(bed, 'bench', [bed.worker]))]
 }
 
+/** The end of the audit log once nothing is written: what an installation or an earlier change has left belongs to that. */
+async function quietMark({ cluster }: Bed): Promise<number> {
+  for (;;) {
+    const mark = auditMark(cluster)
+    await sleep(afterChangeMs)
+    if ((await writesSince(cluster, mark)).length === 0) return mark
+  }
+}
+
 async function changes(bed: Bed, profile: string, nodes: readonly string[], bar?: number): Promise<readonly Row[]> {
   const rows: Row[] = []
   for (const state of ['there', 'back'] satisfies State[]) {
-    const mark = auditMark(bed.cluster)
+    const mark = await quietMark(bed)
     await bed.apply(profile, nodes, state)
     await sleep(afterChangeMs)
     const writes = await writesSince(bed.cluster, mark)
