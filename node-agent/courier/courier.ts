@@ -10,9 +10,9 @@ import type { Log } from '../../kube/log.ts'
 import { Reflector } from '../../kube/reflector.ts'
 import { backoffMs } from '../../kube/retry.ts'
 import { type Engine, type EngineState, OrderRefused } from './engine-client.ts'
-import { isWorthWriting } from './material.ts'
+import { isWorthWriting, shortMoveMs } from './material.ts'
 import { NodeRuntimes } from './resource.ts'
-import { isSettled } from './settled.ts'
+import { isMoving, isSettled } from './settled.ts'
 
 export interface CourierOptions {
   /** Name of the node, and of its NodeRuntime. */
@@ -53,6 +53,8 @@ export class Courier {
   #news = new AbortController()
   #told: Told | undefined
   #state: EngineState | undefined
+  /** Since when the node has been seen moving, on the monotonic clock. */
+  #movingSinceMs: number | undefined
   #written: { readonly uid: string | undefined; readonly status: NodeRuntimeStatus } | undefined
 
   constructor(options: CourierOptions) {
@@ -96,6 +98,7 @@ export class Courier {
     // A write that failed comes before anything that may wait.
     await this.#publish(order)
     this.#state = await this.#exchange(order, news)
+    this.#movingSinceMs = isMoving(this.#state.status) ? (this.#movingSinceMs ?? this.#nowMs()) : undefined
     await this.#publish(order)
     return this.#isDone(order) ? driftCheckMs * (0.9 + 0.2 * this.#options.random()) : breathMs
   }
@@ -108,7 +111,21 @@ export class Courier {
     if (this.#mustTell(order, known)) return this.#tell(order)
     // An engine that is off the node has no socket any more; the agent's pod goes next.
     if (this.#isDone(order)) return known.status.phase === 'Removed' ? known : engine.state()
-    return engine.state({ known, waitSeconds: pollSeconds, signal: news })
+    return engine.state({ known, waitSeconds: this.#waitSeconds(), signal: news })
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs()
+  }
+
+  #movedMs(): number {
+    return this.#movingSinceMs === undefined ? 0 : this.#nowMs() - this.#movingSinceMs
+  }
+
+  /** No longer than until a move is worth a write. */
+  #waitSeconds(): number {
+    const leftMs = shortMoveMs - this.#movedMs()
+    return this.#movingSinceMs !== undefined && leftMs > 0 ? Math.ceil(leftMs / 1000) : pollSeconds
   }
 
   #mustTell({ metadata, spec }: Ordered, known: EngineState): boolean {
@@ -151,7 +168,7 @@ export class Courier {
     const { status } = this.#state
     // The cache may be behind our own write; a NodeRuntime that was made anew has none of it.
     const written = this.#written?.uid === uid ? this.#written?.status : order.status
-    if (!isWorthWriting(status, written)) return
+    if (!isWorthWriting(status, written, this.#movedMs())) return
     const answer = { apiVersion: order.apiVersion, kind: order.kind, metadata: { name }, status } as NodeRuntime
     try {
       await client.apply(NodeRuntimes, answer, { fieldManager, force: true, subresource: 'status' })

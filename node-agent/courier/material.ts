@@ -11,9 +11,18 @@ export function materialOf(status: NodeRuntimeStatus): string {
   return canonical(isMoving(status) ? { phase, revision, attempt } : status)
 }
 
+/** Most moves end sooner, and how they ended follows at once; a longer one is shown to whoever looks at the node. */
+export const shortMoveMs = 5_000
+
 /** Preparing takes seconds, and Prepared or Refused follows: it is not worth a write of its own. */
-export function isWorthWriting(next: NodeRuntimeStatus, written: NodeRuntimeStatus | undefined): boolean {
+export function isWorthWriting(
+  next: NodeRuntimeStatus,
+  written: NodeRuntimeStatus | undefined,
+  /** For how long the node has been seen moving. */
+  movedMs: number,
+): boolean {
   if (next.phase === undefined || next.phase === 'Preparing') return false
+  if (isMoving(next) && movedMs < shortMoveMs) return false
   return written === undefined || materialOf(next) !== materialOf(written)
 }
 

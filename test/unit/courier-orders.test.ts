@@ -12,7 +12,7 @@ import { silentLog } from '../../kube/log.ts'
 import type { WatchEvent } from '../../kube/watch.ts'
 import { Courier } from '../../node-agent/courier/courier.ts'
 import { type Engine, type EngineState, engineClient, type Order } from '../../node-agent/courier/engine-client.ts'
-import { isWorthWriting } from '../../node-agent/courier/material.ts'
+import { isWorthWriting, shortMoveMs } from '../../node-agent/courier/material.ts'
 import { isSettled } from '../../node-agent/courier/settled.ts'
 import { untouchedHost } from '../../node-agent/courier/untouched-host.ts'
 import { VirtualTime } from '../support/virtual-clock.ts'
@@ -174,7 +174,7 @@ t.test('asks the engine first, before there is any order', async (t) => {
   t.equal(engine.requests[0], 'GET /v1/state')
 })
 
-t.test('a whole change takes four writes, however much the engine says', async (t) => {
+t.test('a whole change takes three writes after the first look, however much the engine says', async (t) => {
   const { engine, api, start, time, until } = await given(t)
   api.order({ permit: 'Observe' })
   start()
@@ -201,7 +201,7 @@ t.test('a whole change takes four writes, however much the engine says', async (
   }))
   await turn('Switch', [...switching, answer('Proven', 3)])
   await turn('Commit', [answer('Committed', 4)])
-  t.strictSame(phasesOf(api), ['Observed', 'Prepared', 'Switching', 'Proven', 'Committed'])
+  t.strictSame(phasesOf(api), ['Observed', 'Prepared', 'Proven', 'Committed'])
   t.match(engine.orders[2], { ...order('Switch'), image: 'agent:1', generation: 3 })
 })
 
@@ -249,7 +249,7 @@ t.test('a courier that comes back after a switch publishes what happened meanwhi
   const stop = start()
   await until('the order', () => engine.orders.length === 1)
   engine.says(answer('Switching', 1))
-  await until('Switching', () => phasesOf(api).at(-1) === 'Switching')
+  await until('the news', () => engine.requests.length > 2)
   await stop()
   engine.says(answer('Proven', 1), 'second')
   start()
@@ -289,10 +289,23 @@ t.test('a write that failed is tried again before anything else is waited for', 
   api.order(order('Switch'))
   start()
   await until('the order', () => engine.orders.length === 1)
-  engine.says(answer('Switching', 1))
+  engine.says(answer('Proven', 1))
   await until('a failed write', () => api.failures <= 0)
   await time.advance(2_000)
-  await until('the write', () => phasesOf(api).includes('Switching'))
+  await until('the write', () => phasesOf(api).includes('Proven'))
+})
+
+t.test('a move is written once it lasts', async (t) => {
+  const { engine, api, start, time, until } = await given(t)
+  api.order(order('Switch'))
+  start()
+  await until('the order', () => engine.orders.length === 1)
+  engine.says(answer('Switching', 1))
+  await until('the news', () => engine.requests.at(-1) === 'GET /v1/state' && engine.open === 1)
+  t.strictSame(phasesOf(api), ['Observed'])
+  await time.advance(shortMoveMs)
+  engine.says({ ...answer('Switching', 1), message: 'at start-engine' })
+  await until('the write', () => phasesOf(api).at(-1) === 'Switching')
 })
 
 t.test('an order that the engine refuses is neither repeated nor waited for', async (t) => {
@@ -364,9 +377,11 @@ t.test('the order of fields is no news, and whatever was written is not written 
   fc.assert(
     fc.property(status, (value) => {
       const reversed = Object.fromEntries(Object.entries(value).reverse()) as NodeRuntimeStatus
-      return !isWorthWriting(reversed, value)
+      return !isWorthWriting(reversed, value, shortMoveMs)
     }),
   )
-  t.ok(isWorthWriting({ phase: 'Proven' }, { phase: 'Switching' }))
-  t.notOk(isWorthWriting({}, undefined))
+  t.ok(isWorthWriting({ phase: 'Proven' }, { phase: 'Switching' }, 0))
+  t.notOk(isWorthWriting({}, undefined, 0))
+  t.notOk(isWorthWriting({ phase: 'Switching' }, { phase: 'Prepared' }, shortMoveMs - 1))
+  t.ok(isWorthWriting({ phase: 'Switching' }, { phase: 'Prepared' }, shortMoveMs))
 })
