@@ -30,11 +30,15 @@ export async function kubeletEngine(host: Host, kubelet: KubeletFound): Promise<
   const engine = engineByName(known.name)
   if (!engine) return other(host, kubelet, known)
   const found = await engine.detect(host)
-  if (!found) return unknown(kubelet, `the kubelet uses ${kubelet.endpoint}, but there is no unit ${engine.unit}`)
+  if (!found)
+    return unknown(kubelet, `the kubelet uses ${kubelet.endpoint}, but there is no unit ${engine.units.at(-1)}`)
   const observed = { ...found.observed.engine, name: engine.name, socket: kubelet.endpoint }
   const own = found.observed.engine?.socket
   if (own !== undefined && (await socketPath(host, own)) !== socket) {
-    return { observed, refusal: notOurs(`the kubelet uses ${kubelet.endpoint}, but ${engine.unit} listens at ${own}`) }
+    return {
+      observed,
+      refusal: notOurs(`the kubelet uses ${kubelet.endpoint}, but ${engine.units.at(-1)} listens at ${own}`),
+    }
   }
   return { observed, engine: { engine, found }, ...(found.refusal ? { refusal: found.refusal } : {}) }
 }

@@ -4,7 +4,7 @@ import { finalizer } from '../../crds/protocol.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
 import { observe } from '../detect/observe.ts'
-import { type Action, isRefusal, type Observed, type Refusal } from '../engines/engine.ts'
+import { type Action, isRefusal, type Observed, type Refusal, type Side } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Expectation, Order } from '../journal/records.ts'
@@ -48,11 +48,14 @@ function changeOf(order: Order, observation: Observation, memory: Memory, action
   const { engine, kubelet, observed } = observation
   // Planning refuses a host without them.
   if (!engine || !kubelet) throw new Error('This node has no kubelet and engine that Drydock could change.')
+  const { name, units } = engine.engine
+  const { version } = engine.found.observed.engine ?? {}
+  const side: Side = { name, units, endpoint: kubelet.endpoint, ...(version !== undefined && { version }) }
   return {
     action,
-    engineUnit: engine.engine.unit,
+    from: side,
+    to: side,
     kubeletUnit: kubelet.unit,
-    endpoint: kubelet.endpoint,
     healthz: kubelet.healthz,
     image: order.image ?? '',
     wanted: wantedOf(order, observed, memory),

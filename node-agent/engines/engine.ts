@@ -4,12 +4,25 @@
  */
 import type { NodeRuntimeSpec, NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Host } from '../host/host.ts'
+import type { PackageChange } from '../journal/records.ts'
 
 export type Target = NonNullable<NodeRuntimeSpec['target']>
 export type HandlerTarget = NonNullable<Target['handlers']>[number]
 export type Observed = NonNullable<NodeRuntimeStatus['observed']>
 export type Action = NonNullable<NodeRuntimeStatus['action']>
 export type CgroupDriver = 'systemd' | 'cgroupfs'
+export type EngineName = 'containerd' | 'cri-o' | 'docker'
+
+/** One side of a change: the engine as systemd and the kubelet know it. Part of the journal and of state.json. */
+export interface Side {
+  readonly name: EngineName
+  /** Its systemd units in the order of starting: a socket before its service, what serves before what is served. */
+  readonly units: readonly string[]
+  /** The kubelet's CRI endpoint, with its scheme. */
+  readonly endpoint: string
+  /** Tells an upgrade in place from a change of settings. */
+  readonly version?: string
+}
 
 /** Why an order is refused before anything is touched. `message` names the file and line, and says what to write or do. */
 export interface Refusal {
@@ -64,12 +77,64 @@ export interface Found {
   readonly refusal?: Refusal
 }
 
-export interface Engine {
-  readonly name: NonNullable<Target['engine']>['name']
-  /** Its systemd unit. */
+/** Programs of an engine and of its OCI runtimes that lie ready on the host and are not yet the ones that run. */
+export interface Staged {
+  /** The engine's program as it lies ready: it parses configuration before it is live. Of a package: unpacked into a staging folder. */
+  readonly program: string
+  readonly version: string
+  /** Folders with programs (shims, runc, crun, conmon) that come before the engine's own search path. */
+  readonly searchPath: readonly string[]
+  /** Unit file or drop-in, CNI plugins: what makes it the one that runs. Empty for a package that brings its own. */
+  readonly files: readonly FileEdit[]
+  /** Installed by a step of the change, from files that lie on the host already. */
+  readonly packages?: PackageChange
+}
+
+/** Images between stores, as docker archives with their names in them. Argument lists only, never a shell. */
+export interface ImageStore {
+  /** Why this host cannot: a program is missing. Undefined: it can. Where it cannot, the kubelet pulls. */
+  cannot(host: Host): Promise<string | undefined>
+  /** Works while the engine serves. Replaces an archive that is there. */
+  export(host: Host, names: readonly string[], archive: string, timeoutMs: number): Promise<void>
+  import(host: Host, archive: string, timeoutMs: number): Promise<void>
+}
+
+/** Where programs lie in the upstream archive of an engine, and the unit that runs them. Pure. */
+export interface Layout {
+  /** Path of the engine's program in the unpacked folder, such as bin/containerd. */
+  readonly program: string
+  /** Folders of programs in the unpacked folder. */
+  readonly programFolders: readonly string[]
   readonly unit: string
-  /** Undefined when the engine is not on the host. */
-  detect(host: Host): Promise<Found | undefined>
+  /** Text of a whole unit file for a host that has none. */
+  unitText(folder: string): string
+  /** Text of the drop-in for a host that has the unit already. */
+  dropInText(folder: string): string
+}
+
+/** An engine that a node may have. Docker is only ever left: it has no more than this. */
+export interface SourceEngine {
+  readonly name: EngineName
+  /** In the order of starting. */
+  readonly units: readonly string[]
+  /** Where the kubelet finds it unless told otherwise. */
+  readonly endpoint: string
+  /**
+   * The engine as it is; with `staged`: as it will be with those programs, also when it is not installed yet.
+   * Undefined when it is not there.
+   */
+  detect(host: Host, staged?: Staged): Promise<Found | undefined>
+  /** Names of containers that run on it and are not the kubelet's: they stop with it. Optional until each engine has it. */
+  strangers?(host: Host): Promise<readonly string[]>
+  /** Optional until each engine has it. */
+  readonly images?: ImageStore
+}
+
+/** An engine that Drydock can install, configure and switch to. */
+export interface Engine extends SourceEngine {
+  readonly name: NonNullable<Target['engine']>['name']
+  /** Optional until each engine has it. */
+  readonly layout?: Layout
   /**
    * Pure: the engine's files with the target in them and everything else kept byte for byte; files that stay as they are
    * are left out. What Drydock wrote before (`pasts`) is taken out first: from the original bytes when nobody touched the

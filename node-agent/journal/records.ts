@@ -1,6 +1,6 @@
 /** What the journal says. Each record is durable before what it announces happens. */
 import type { NodeRuntimeSpec, NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { Action, CgroupDriver } from '../engines/engine.ts'
+import type { Action, CgroupDriver, Side } from '../engines/engine.ts'
 import type { Instant } from '../host/boot-clock.ts'
 import type { Findings, StepName } from '../steps/step.ts'
 
@@ -36,13 +36,40 @@ export interface Expectation {
   readonly kubeletDriver?: CgroupDriver
 }
 
+/** Packages of the distribution, from archives that lie on the host: nothing of this needs the network. */
+export interface PackageChange {
+  readonly manager: 'apt' | 'dnf' | 'zypper'
+  /** What will be there. `archive` is the package's file on the host. */
+  readonly install: readonly { readonly name: string; readonly version: string; readonly archive: string }[]
+  /** What was there: without a version, nothing was; `archive` is the file that it can be restored from. */
+  readonly former: readonly { readonly name: string; readonly version?: string; readonly archive?: string }[]
+  /** Names that were held or pinned, and are again afterwards. */
+  readonly held: readonly string[]
+}
+
+/** How a systemd unit was before the change. */
+export interface UnitRecord {
+  readonly name: string
+  /** As `systemctl is-enabled` prints it; empty: there was no such unit. */
+  readonly enabled: string
+  readonly active: boolean
+}
+
 /** Everything that the change and its undoing need to know, so that neither looks at the node again after a crash. */
 export interface Change {
   readonly action: Action
-  readonly engineUnit: string
+  readonly from: Side
+  /** Equal to `from` but for the version when the engine stays. */
+  readonly to: Side
+  /**
+   * Only when the engines differ. keep: the former units run on and stay enabled, only the kubelet's pods go;
+   * disable: they are stopped and disabled.
+   */
+  readonly previous?: 'keep' | 'disable'
+  readonly packages?: PackageChange
+  /** Carried from the former store to the new one. */
+  readonly images?: { readonly names: readonly string[]; readonly archive: string }
   readonly kubeletUnit: string
-  /** The kubelet's CRI endpoint, with its scheme. */
-  readonly endpoint: string
   readonly healthz: { readonly address: string; readonly port: number }
   readonly files: readonly FileRecord[]
   /** The agent's image: the pods of the proof run it. */

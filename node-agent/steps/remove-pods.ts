@@ -7,6 +7,6 @@ import type { Step } from './step.ts'
 export const removePods: Step = {
   name: 'remove-pods',
   apply: async ({ runtime, change, limit, found }) => {
-    found({ podsRemoved: await runtime.removePods(change.endpoint, limit) })
+    found({ podsRemoved: await runtime.removePods(change.from.endpoint, limit) })
   },
 }

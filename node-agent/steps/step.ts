@@ -85,6 +85,11 @@ export async function stopIfActive(context: StepContext, unit: string): Promise<
   if (!(await isStopped(context, unit))) await context.host.stopUnit(unit)
 }
 
+/** Stops units in the reverse order of their starting. */
+export async function stopAll(context: StepContext, units: readonly string[]): Promise<void> {
+  for (const unit of units.toReversed()) await stopIfActive(context, unit)
+}
+
 /** Starts a unit for certain: one that runs keeps what it loaded when it started, whatever its files say now. */
 export async function startAnew(context: StepContext, unit: string): Promise<void> {
   const { host, clock, limit } = context

@@ -1,14 +1,18 @@
-import { isStopped, type Step, startAnew } from './step.ts'
+import { isStopped, type Step, startAnew, stopAll } from './step.ts'
 
 export const stopEngine: Step = {
   name: 'stop-engine',
-  check: (context) => isStopped(context, context.change.engineUnit),
-  apply: ({ host, change }) => host.stopUnit(change.engineUnit),
+  check: async (context) => {
+    for (const unit of context.change.from.units) if (!(await isStopped(context, unit))) return false
+    return true
+  },
+  apply: (context) => stopAll(context, context.change.from.units),
   revert: async (context) => {
     const { change, runtime, limit } = context
-    await startAnew(context, change.engineUnit)
-    await runtime.ready(change.endpoint, limit)
+    const { endpoint, units } = change.from
+    for (const unit of units) await startAnew(context, unit)
+    await runtime.ready(endpoint, limit)
     // Pods that the kubelet made under the new configuration, and that the new engine could not remove any more.
-    if (change.action === 'DrainRestart') await runtime.removePods(change.endpoint, limit)
+    if (change.action === 'DrainRestart') await runtime.removePods(endpoint, limit)
   },
 }

@@ -13,7 +13,7 @@ export const stopKubelet: Step = {
   revert: async (context) => {
     try {
       await stopIfActive(context, context.change.kubeletUnit)
-      await proveExpectation(context, context.change.former)
+      await proveExpectation(context, context.change.from, context.change.former)
     } finally {
       await startKubeletAnew(context)
     }

@@ -387,11 +387,12 @@ export class World {
       const driver = (systemd: boolean): Expectation['cgroupDriver'] => (systemd ? 'systemd' : 'cgroupfs')
       const former: Expectation = { handlers, cgroupVersion: 'v1', cgroupDriver: driver(isNew) }
       const wanted = this.action === 'None' ? former : { ...former, cgroupDriver: driver(order.target !== undefined) }
+      const side = { name: 'containerd', units: ['engine'], endpoint: 'unix:///engine.sock' } as const
       const change = {
         action: this.action,
-        engineUnit: 'engine',
+        from: side,
+        to: side,
         kubeletUnit: 'kubelet',
-        endpoint: 'unix:///engine.sock',
         healthz: { address: '127.0.0.1', port: 10248 },
         image: 'agent',
         wanted,

@@ -67,7 +67,7 @@ const debian12 = `version = 2
 `
 
 t.test('the list of engines', async (t) => {
-  t.equal(engineByName('containerd')?.unit, 'containerd.service')
+  t.strictSame(engineByName('containerd')?.units, ['containerd.service'])
   t.equal(engineByName('podman'), undefined)
 })
 

@@ -3,6 +3,7 @@ import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { answerOf } from '../../node-agent/engine/answer.ts'
 import { type Decision, decide, type State } from '../../node-agent/engine/machine.ts'
 import { replay } from '../../node-agent/engine/work.ts'
+import type { Side } from '../../node-agent/engines/engine.ts'
 import type { Instant } from '../../node-agent/host/boot-clock.ts'
 import { answered, committed, freshMemory, undone } from '../../node-agent/journal/memory.ts'
 import type { Change, JournalRecord, Order } from '../../node-agent/journal/records.ts'
@@ -28,11 +29,16 @@ const expectation = {
   cgroupDriver: 'systemd',
   cgroupVersion: 'v2',
 } as const
+const side: Side = {
+  name: 'containerd',
+  units: ['containerd.service'],
+  endpoint: 'unix:///run/containerd/containerd.sock',
+}
 const change: Change = {
   action: 'DrainRestart',
-  engineUnit: 'containerd.service',
+  from: side,
+  to: side,
   kubeletUnit: 'kubelet.service',
-  endpoint: 'unix:///run/containerd/containerd.sock',
   healthz: { address: '127.0.0.1', port: 10248 },
   files: [{ path: '/etc/x', before: 'b', after: 'a', original: 'o' }],
   image: 'agent',

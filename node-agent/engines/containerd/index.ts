@@ -8,7 +8,8 @@ import { validate } from './validate.ts'
 
 export const containerd: Engine = {
   name: 'containerd',
-  unit,
+  units: [unit],
+  endpoint: 'unix:///run/containerd/containerd.sock',
   detect,
   render: renderConfig,
   validate,

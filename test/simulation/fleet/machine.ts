@@ -542,11 +542,12 @@ export class Machine {
       cgroupDriver: driverOf(text),
     })
     const wanted = edits.find(({ path }) => path === engineFile)?.after?.toString() ?? now
+    const side = { name: 'containerd', units: ['engine'], endpoint: 'unix:///engine' } as const
     const change = {
       action: edits.length === 0 ? ('None' as const) : this.change,
-      engineUnit: 'engine',
+      from: side,
+      to: side,
       kubeletUnit: 'kubelet',
-      endpoint: 'unix:///engine',
       healthz: { address: '127.0.0.1', port: 10248 },
       image: 'agent',
       wanted: expect(wanted),
