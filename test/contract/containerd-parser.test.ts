@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
-import { dump, find, importsOf, versionOf } from '../../node-agent/engines/containerd/detect.ts'
+import { dump, importsOf, versionOf } from '../../node-agent/engines/containerd/detect.ts'
 import { majorOf } from '../../node-agent/engines/containerd/paths.ts'
 import { validate } from '../../node-agent/engines/containerd/validate.ts'
 import {
@@ -16,6 +16,7 @@ import {
   viewOf,
 } from '../../node-agent/engines/containerd/view.ts'
 import { type FileEdit, type Found, isRefusal, type OciRuntime, type Target } from '../../node-agent/engines/engine.ts'
+import { find } from '../../node-agent/engines/programs.ts'
 import { parseTree, type Tree, tableAt } from '../../node-agent/engines/toml/tree.ts'
 import type { Host } from '../../node-agent/host/host.ts'
 import { systemHost } from '../../node-agent/host/system-host.ts'

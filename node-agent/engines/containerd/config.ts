@@ -1,10 +1,10 @@
 /** Pure: bytes of containerd's configuration in, bytes out. */
 import type { FileEdit, FileFound, Found, Past, Pasts, Refusal, Target } from '../engine.ts'
 import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
-import { editToml } from '../toml/edit.ts'
-import { lineOf, TomlEditError } from '../toml/statements.ts'
+import { edited, treeOf } from '../toml/file.ts'
+import { lineOf } from '../toml/statements.ts'
 import { type Change, isTable, same, type Tree, tableAt, undoChanges, valueAt } from '../toml/tree.ts'
-import { documentsOf, treeOf } from './documents.ts'
+import { documentsOf } from './documents.ts'
 import { layoutOf, majorOf } from './paths.ts'
 import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
 import { wishesOf } from './wishes.ts'
@@ -55,18 +55,6 @@ function withTarget(found: Found, main: FileFound, target: Target): Buffer | und
   const bytes = edited(main, [...header, ...changes])
   checkOverrides(documentsOf(found, { ...main, bytes }), wishes, major)
   return bytes
-}
-
-function edited(file: FileFound, changes: readonly Change[]): Buffer {
-  try {
-    return Buffer.from(editToml(textOf(file.path, file.bytes), changes))
-  } catch (error) {
-    if (!(error instanceof TomlEditError)) throw error
-    throw new Refused(
-      'ConfigNotEditable',
-      `${file.path}:${error.line} cannot be edited safely: ${error.message}; write it as [tables] and try again`,
-    )
-  }
 }
 
 /** The default handler must have a table with a type, or the CRI plugin does not load. */

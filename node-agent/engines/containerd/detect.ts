@@ -3,12 +3,11 @@ import { dirname, isAbsolute, join, matchesGlob } from 'node:path/posix'
 import { flagOf, readService } from '../../detect/unit-file.ts'
 import type { Host } from '../../host/host.ts'
 import type { FileFound, Found, Observed, OciRuntime, Refusal } from '../engine.ts'
+import { defaultSearchPath, find, ociRuntime, programTimeoutMs } from '../programs.ts'
 import { textOf } from '../refused.ts'
 import { parseTree, type Tree, valueAt } from '../toml/tree.ts'
-import { defaultConfig, defaultSearchPath, runcType, unit } from './paths.ts'
+import { defaultConfig, runcType, unit } from './paths.ts'
 import { driverOf, driverOfHandler, handlersOf, viewOf } from './view.ts'
-
-export const programTimeoutMs = 20_000
 
 /** How deep files may import files: more is a mistake. */
 const importDepth = 5
@@ -70,20 +69,6 @@ export function versionOf(output: string): string | undefined {
 export async function programOf(host: Host, handler: Tree, searchPath: readonly string[]): Promise<string | undefined> {
   const named = valueAt(handler, ['options', 'BinaryName'])
   return find(host, typeof named === 'string' && named !== '' ? named : 'runc', searchPath)
-}
-
-export async function find(host: Host, name: string, folders: readonly string[]): Promise<string | undefined> {
-  const candidates = name.includes('/') ? [name] : folders.map((folder) => join(folder, name))
-  for (const path of candidates) if (await host.isExecutable(path)) return path
-  return undefined
-}
-
-/** Asks a program that claims to be an OCI runtime for its name and version; undefined when it does not run. */
-export async function ociRuntime(host: Host, path: string): Promise<OciRuntime | undefined> {
-  const ran = await host.run([path, '--version'], { timeoutMs: programTimeoutMs }).catch(() => undefined)
-  if (ran?.code !== 0) return undefined
-  const [, name, version] = /^(\S+) version (\S+)/m.exec(ran.stdout) ?? []
-  return { path, kind: name === 'runc' || name === 'crun' ? name : 'other', version }
 }
 
 async function effective(

@@ -1,8 +1,9 @@
 /** Reads the configuration files into documents, and refuses those that no edit can help. */
 import type { FileFound, Found } from '../engine.ts'
 import { Refused, textOf } from '../refused.ts'
-import { lineOf, statementsOf, TomlEditError } from '../toml/statements.ts'
-import { parseTree, type Tree } from '../toml/tree.ts'
+import { treeOf } from '../toml/file.ts'
+import { lineOf } from '../toml/statements.ts'
+import type { Tree } from '../toml/tree.ts'
 import { layoutOf, majorOf, newestVersion, versionForNew } from './paths.ts'
 import type { Document } from './view.ts'
 
@@ -42,20 +43,6 @@ function versionOf(found: Found, main: FileFound): number {
     )
   }
   return version
-}
-
-export function treeOf(file: FileFound): Tree {
-  const text = textOf(file.path, file.bytes)
-  try {
-    // Both parsers, because an edit needs both.
-    statementsOf(text)
-    return parseTree(text)
-  } catch (error) {
-    const line = error instanceof TomlEditError ? error.line : (error as { line?: number }).line
-    if (line === undefined) throw error
-    const what = (error as Error).message.split('\n')[0]
-    throw new Refused('ConfigInvalid', `${file.path}:${line} is not valid TOML (${what}): correct it`)
-  }
 }
 
 function checked(document: Document, file: FileFound): Document {

@@ -4,9 +4,6 @@ import type { Path } from '../toml/tree.ts'
 export const unit = 'containerd.service'
 export const defaultConfig = '/etc/containerd/config.toml'
 
-/** What systemd gives a unit without a PATH of its own. */
-export const defaultSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
 /** The runtime type behind which runc, crun and their like are interchangeable binaries. */
 export const runcType = 'io.containerd.runc.v2'
 

@@ -2,9 +2,10 @@
 import { dirname } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
+import { find, ociRuntime } from '../programs.ts'
 import { withStaged } from '../staged.ts'
 import { type Tree, tableAt, valueAt } from '../toml/tree.ts'
-import { dump, find, ociRuntime, programOf } from './detect.ts'
+import { dump, programOf } from './detect.ts'
 import { layoutOf, runcType } from './paths.ts'
 import { driverOfHandler, handlersOf, viewOf } from './view.ts'
 
