@@ -73,6 +73,7 @@ export const resources: readonly Resource[] = [
       text('Action', '.status.action', 'The least disruptive action that reaches the target.'),
       text('Engine', '.status.observed.engine.name', 'The engine that the kubelet uses.'),
       text('Version', '.status.observed.engine.version', 'Version of the engine.'),
+      text('Wanted', '.spec.target.engine.name', 'The engine that the order asks for.'),
       text('Driver', '.status.observed.cgroup.engineDriver', 'The cgroup driver of the engine.'),
       wide(text('Permit', '.spec.permit', 'How far the node may go.')),
       wide(text('Revision', '.status.revision', 'The revision that the phase speaks of.')),

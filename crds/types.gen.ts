@@ -93,17 +93,17 @@ name: ("containerd" | "cri-o")
  */
 version?: string
 /**
- * Where the engine comes from. Exactly one of the three.
+ * Where the engine comes from. Exactly one of the three. Absent: the same as preinstalled.
  */
 source?: {
 /**
- * The packages of the node’s own distribution (apt, dnf, zypper).
+ * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held or pinned stays as it is.
  */
 package?: {
 
 }
 /**
- * A release archive in the upstream layout.
+ * A release archive in the upstream layout of the engine.
  */
 archive?: {
 /**
@@ -111,12 +111,25 @@ archive?: {
  */
 url: string
 /**
- * The SHA-256 of the archive, in lower-case hexadecimal.
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
+ */
+sha256: string
+/**
+ * A release archive of the CNI plugins, for nodes whose own are too old or missing.
+ */
+cniPlugins?: {
+/**
+ * An https address of the archive.
+ */
+url: string
+/**
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
  */
 sha256: string
 }
+}
 /**
- * The engine is on the node already; Drydock only configures it.
+ * The engine is on the node already; Drydock only configures it, and switches to it.
  */
 preinstalled?: {
 
@@ -153,6 +166,19 @@ default?: boolean
  * Absolute path of the OCI runtime on the node. Absent: the first found in the engine’s own search path.
  */
 binary?: string
+/**
+ * The program of a runc or crun release, a single file. Absent: a program that is on the node already.
+ */
+archive?: {
+/**
+ * An https address of the program.
+ */
+url: string
+/**
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
+ */
+sha256: string
+}
 /**
  * Options that the engine hands to runc and crun.
  */
@@ -242,15 +268,15 @@ noProxy?: string[]
  */
 engineConfig?: string
 /**
- * What happens to the former engine.
+ * What happens when a node gets another engine.
  */
 migration?: {
 /**
- * How images reach the new engine’s store.
+ * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the switch. Absent: the kubelet pulls what it needs.
  */
 images?: ("transfer" | "pull")
 /**
- * What becomes of the former engine after the soak.
+ * What becomes of the former engine: keep leaves it running for others, disable stops it and keeps it from starting, purge also removes its store after the soak. Absent: disable, but refused as long as containers run on it that are not the kubelet’s.
  */
 previousEngine?: ("keep" | "disable" | "purge")
 }
@@ -482,6 +508,49 @@ name: ("containerd" | "cri-o")
  * Version that must be there.
  */
 version?: string
+/**
+ * Where the engine comes from. Exactly one of the three. Absent: the same as preinstalled.
+ */
+source?: {
+/**
+ * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held or pinned stays as it is.
+ */
+package?: {
+
+}
+/**
+ * A release archive in the upstream layout of the engine.
+ */
+archive?: {
+/**
+ * An https address of the archive.
+ */
+url: string
+/**
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
+ */
+sha256: string
+/**
+ * A release archive of the CNI plugins, for nodes whose own are too old or missing.
+ */
+cniPlugins?: {
+/**
+ * An https address of the archive.
+ */
+url: string
+/**
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
+ */
+sha256: string
+}
+}
+/**
+ * The engine is on the node already; Drydock only configures it, and switches to it.
+ */
+preinstalled?: {
+
+}
+}
 }
 /**
  * The cgroup driver of kubelet and engine.
@@ -514,6 +583,19 @@ default: boolean
  */
 binary?: string
 /**
+ * The program of a runc or crun release, a single file. Absent: a program that is on the node already.
+ */
+archive?: {
+/**
+ * An https address of the program.
+ */
+url: string
+/**
+ * The SHA-256 of the file behind the address, in lower-case hexadecimal.
+ */
+sha256: string
+}
+/**
  * Options that the engine hands to the runtime.
  */
 options?: {
@@ -541,6 +623,19 @@ privilegedWithoutHostDevices?: boolean
  * The pause image.
  */
 sandboxImage?: string
+/**
+ * What happens when a node gets another engine.
+ */
+migration?: {
+/**
+ * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the switch. Absent: the kubelet pulls what it needs.
+ */
+images?: ("transfer" | "pull")
+/**
+ * What becomes of the former engine: keep leaves it running for others, disable stops it and keeps it from starting, purge also removes its store after the soak. Absent: disable, but refused as long as containers run on it that are not the kubelet’s.
+ */
+previousEngine?: ("keep" | "disable" | "purge")
+}
 }
 /**
  * Seconds from the stop of the kubelet to its proven return; past it the node rolls back by itself.
@@ -583,7 +678,7 @@ phase?: ("Observed" | "Preparing" | "Prepared" | "Refused" | "Switching" | "Prov
 /**
  * The least disruptive action that reaches the target.
  */
-action?: ("None" | "Restart" | "DrainRestart")
+action?: ("None" | "Restart" | "DrainRestart" | "DrainSwitch")
 /**
  * One sentence that says what is going on, or what went wrong and what to do.
  */
@@ -596,6 +691,10 @@ reason?: string
  * The step that failed.
  */
 failedStep?: string
+/**
+ * Whether Drydock has changed this host: some file is not what it was before.
+ */
+changed?: boolean
 /**
  * Whether a managed file is no longer what Drydock wrote.
  */
@@ -754,6 +853,39 @@ kubeletDownMilliseconds?: number
  */
 podsRemoved?: number
 /**
+ * What became of the images that the node’s pods need.
+ */
+images?: {
+/**
+ * Images that were carried from the store of the former engine to that of the new one.
+ */
+carried: number
+/**
+ * What they take as archives.
+ */
+bytes: number
+/**
+ * Why images were not carried, and who fetches them then.
+ */
+message?: string
+}
+/**
+ * What the store of the former engine still takes on disk.
+ */
+reclaimableBytes?: number
+/**
+ * What is left of the former engine on the host, and how to get rid of it.
+ * 
+ * Items: One sentence.
+ */
+residue?: string[]
+/**
+ * What else a person should know of the change, such as flags of the kubelet that were removed because it refuses them.
+ * 
+ * Items: One sentence.
+ */
+notes?: string[]
+/**
  * The last proof: pods created through CRI, one per handler.
  */
 verification?: {
@@ -773,6 +905,10 @@ time: string
  * How long the whole proof took. In milliseconds.
  */
 durationMilliseconds: number
+/**
+ * Name that the engine reported: with its version, what the kubelet says of it.
+ */
+engineName?: string
 /**
  * Version that the engine reported.
  */
@@ -888,7 +1024,7 @@ revision: string
  */
 export interface MigrationReportStatus {
 /**
- * Running; Succeeded: every node is there; Failed: some node was refused, rolled back or failed; Superseded: a newer revision took over.
+ * Running; Succeeded: every node is there; Failed: some node was refused, rolled back or failed; Superseded: a newer revision, or the removal of the profile, took over.
  */
 phase?: ("Running" | "Succeeded" | "Failed" | "Superseded")
 /**
@@ -936,7 +1072,7 @@ result: ("Changed" | "Unchanged" | "Refused" | "RolledBack" | "Failed" | "Skippe
 /**
  * The action that was needed.
  */
-action?: ("None" | "Restart" | "DrainRestart")
+action?: ("None" | "Restart" | "DrainRestart" | "DrainSwitch")
 /**
  * The attempt that ended so.
  */
@@ -962,6 +1098,14 @@ engine?: string
  */
 engineVersion?: string
 /**
+ * The CRI endpoint of the kubelet.
+ */
+endpoint?: string
+/**
+ * Version of the kubelet.
+ */
+kubeletVersion?: string
+/**
  * The cgroup driver of the engine.
  */
 cgroupDriver?: string
@@ -973,6 +1117,10 @@ kubeletCgroupDriver?: string
  * Names of the handlers, comma-separated, the default marked with *.
  */
 handlers?: string
+/**
+ * Programs of the handlers with their versions, comma-separated.
+ */
+ociRuntimes?: string
 /**
  * The pause image.
  */
@@ -991,6 +1139,14 @@ engine?: string
  */
 engineVersion?: string
 /**
+ * The CRI endpoint of the kubelet.
+ */
+endpoint?: string
+/**
+ * Version of the kubelet.
+ */
+kubeletVersion?: string
+/**
  * The cgroup driver of the engine.
  */
 cgroupDriver?: string
@@ -1002,6 +1158,10 @@ kubeletCgroupDriver?: string
  * Names of the handlers, comma-separated, the default marked with *.
  */
 handlers?: string
+/**
+ * Programs of the handlers with their versions, comma-separated.
+ */
+ociRuntimes?: string
 /**
  * The pause image.
  */
@@ -1050,13 +1210,46 @@ drainMilliseconds?: number
  */
 kubeletDownMilliseconds?: number
 /**
- * Pods that the drain evicted.
+ * Pods that the drain moved to other nodes.
  */
 podsEvicted?: number
 /**
- * Pod sandboxes that were removed on the node.
+ * Pods that were restarted in place: their sandboxes were removed on the node.
  */
 podsRemoved?: number
+/**
+ * What became of the images that the node’s pods need.
+ */
+images?: {
+/**
+ * Images that were carried from the store of the former engine to that of the new one.
+ */
+carried: number
+/**
+ * What they take as archives.
+ */
+bytes: number
+/**
+ * Why images were not carried, and who fetches them then.
+ */
+message?: string
+}
+/**
+ * What the store of the former engine still takes on disk.
+ */
+reclaimableBytes?: number
+/**
+ * What is left of the former engine on the host, and how to get rid of it.
+ * 
+ * Items: One sentence.
+ */
+residue?: string[]
+/**
+ * What else a person should know of the change, such as flags of the kubelet that were removed because it refuses them.
+ * 
+ * Items: One sentence.
+ */
+notes?: string[]
 /**
  * The last proof: pods created through CRI, one per handler.
  */
@@ -1077,6 +1270,10 @@ time: string
  * How long the whole proof took. In milliseconds.
  */
 durationMilliseconds: number
+/**
+ * Name that the engine reported: with its version, what the kubelet says of it.
+ */
+engineName?: string
 /**
  * Version that the engine reported.
  */
@@ -1132,6 +1329,10 @@ milliseconds: number
 }[]
 }[]
 }
+/**
+ * The step that failed.
+ */
+failedStep?: string
 /**
  * One CamelCase word for a refusal, rollback or failure.
  */

@@ -11,6 +11,7 @@ const disruption = {
   None: 'nothing is disrupted',
   Restart: 'the engine restarts, pods keep running',
   DrainRestart: 'the node is drained, then its pods are created anew',
+  DrainSwitch: 'the node is drained, then its pods are created anew on another engine',
 } as const
 
 export interface NodePlan {

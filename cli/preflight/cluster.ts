@@ -3,7 +3,7 @@ import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import type { DrainOptions } from '../../operator/controllers/drain/plan.ts'
 import { type NodeObject as OperatorNode, viewOf } from '../../operator/controllers/node/view.ts'
-import { answerOf } from '../../operator/rollout/answer.ts'
+import { answerOf, drains } from '../../operator/rollout/answer.ts'
 import { selects } from '../../operator/rollout/selector.ts'
 import type { NodeView } from '../../operator/rollout/types.ts'
 
@@ -113,7 +113,7 @@ const describe = (
       deleteEmptyDirData: drain?.deleteEmptyDirData ?? false,
       deleteUnmanagedPods: drain?.deleteUnmanagedPods ?? false,
     },
-    drains: action === undefined || action === 'DrainRestart',
+    drains: drains(action),
   }
 }
 

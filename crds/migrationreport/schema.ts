@@ -1,15 +1,27 @@
 /** MigrationReport: the record of one rollout of one profile revision. Immutable once it has a completionTime. */
 
-import { actions, fileChanges, stepTimings, verification } from '../noderuntime/schema.ts'
+import {
+  actions,
+  carriedImages,
+  fileChanges,
+  notes,
+  reclaimableBytes,
+  residue,
+  stepTimings,
+  verification,
+} from '../noderuntime/schema.ts'
 import { int, listMap, obj, oneOf, type Rule, type Schema, str, time } from '../schema.ts'
 
 const runtimeState = (description: string) =>
   obj(description, {
     engine: str('Name of the engine.', { maxLength: 64 }),
     engineVersion: str('Version of the engine.', { maxLength: 64 }),
+    endpoint: str('The CRI endpoint of the kubelet.', { maxLength: 255 }),
+    kubeletVersion: str('Version of the kubelet.', { maxLength: 64 }),
     cgroupDriver: str('The cgroup driver of the engine.', { maxLength: 64 }),
     kubeletCgroupDriver: str('The cgroup driver of the kubelet.', { maxLength: 64 }),
     handlers: str('Names of the handlers, comma-separated, the default marked with *.', { maxLength: 1024 }),
+    ociRuntimes: str('Programs of the handlers with their versions, comma-separated.', { maxLength: 1024 }),
     sandboxImage: str('The pause image.', { maxLength: 512 }),
   })
 
@@ -28,9 +40,14 @@ const node = obj(
     steps: stepTimings,
     drainMilliseconds: int('From the cordon to the last pod gone. In milliseconds.'),
     kubeletDownMilliseconds: int('How long the kubelet was down. In milliseconds.'),
-    podsEvicted: int('Pods that the drain evicted.'),
-    podsRemoved: int('Pod sandboxes that were removed on the node.'),
+    podsEvicted: int('Pods that the drain moved to other nodes.'),
+    podsRemoved: int('Pods that were restarted in place: their sandboxes were removed on the node.'),
+    images: carriedImages,
+    reclaimableBytes,
+    residue,
+    notes,
     verification,
+    failedStep: str('The step that failed.', { maxLength: 63 }),
     reason: str('One CamelCase word for a refusal, rollback or failure.', { maxLength: 128 }),
     message: str('One sentence that says why, and what to do.', { maxLength: 4096 }),
   },
@@ -70,7 +87,7 @@ const status = obj(
   'The record.',
   {
     phase: oneOf(
-      'Running; Succeeded: every node is there; Failed: some node was refused, rolled back or failed; Superseded: a newer revision took over.',
+      'Running; Succeeded: every node is there; Failed: some node was refused, rolled back or failed; Superseded: a newer revision, or the removal of the profile, took over.',
       ['Running', 'Succeeded', 'Failed', 'Superseded'],
     ),
     startTime: time('When the rollout began.'),

@@ -2,6 +2,7 @@
  * NodeRuntime: one per node, owned by it, with its name. The operator writes `spec` (what, and how far the node may go),
  * the agent of that node alone writes `status` (what is there). docs/protocol.md tells how the two halves talk.
  */
+import { engineSource, handlerArchive, migration } from '../runtimeprofile/source.ts'
 import { bool, conditions, int, list, listMap, obj, oneOf, type Rule, type Schema, str, time } from '../schema.ts'
 
 /** How far a node may go. Each permit includes the ones before it, up to Commit. */
@@ -25,8 +26,11 @@ export const phases = [
   'Removed',
 ] as const
 
-/** The least disruptive way to get from what is found to what is wanted, from harmless to harsh. */
-export const actions = ['None', 'Restart', 'DrainRestart'] as const
+/**
+ * The least disruptive way to get from what is found to what is wanted, from harmless to harsh. Both that drain recreate
+ * every pod of the node; DrainSwitch does so on another engine.
+ */
+export const actions = ['None', 'Restart', 'DrainRestart', 'DrainSwitch'] as const
 
 const milliseconds = (description: string) => int(`${description} In milliseconds.`)
 
@@ -37,6 +41,7 @@ const handlerTarget = obj(
     type: oneOf('The kind of OCI runtime.', ['runc', 'crun']),
     default: bool('Whether it is the default handler.'),
     binary: str('Absolute path of the OCI runtime. Absent: found in the engine’s search path.', { maxLength: 255 }),
+    archive: handlerArchive,
     options: obj('Options that the engine hands to the runtime.', {
       root: str('Absolute path of the runtime’s state directory.', { maxLength: 255 }),
       noNewKeyring: bool('Do not create a new session keyring for containers.'),
@@ -61,6 +66,7 @@ const target = obj(
       {
         name: oneOf('Name of the engine.', ['containerd', 'cri-o']),
         version: str('Version that must be there.', { maxLength: 64 }),
+        source: engineSource,
       },
       { required: ['name'] },
     ),
@@ -68,6 +74,7 @@ const target = obj(
     cgroupVersion: oneOf('The cgroup version that must be there.', ['v1', 'v2']),
     handlers: listMap('The handlers that must be there.', 'name', handlerTarget, { maxItems: 16 }),
     sandboxImage: str('The pause image.', { maxLength: 512 }),
+    migration,
   },
   { required: ['engine'] },
 )
@@ -198,6 +205,7 @@ export const verification = obj(
     message: str('What failed, in a sentence.', { maxLength: 2048 }),
     time: time('When the proof began.'),
     durationMilliseconds: milliseconds('How long the whole proof took.'),
+    engineName: str('Name that the engine reported: with its version, what the kubelet says of it.', { maxLength: 64 }),
     engineVersion: str('Version that the engine reported.', { maxLength: 64 }),
     handlers: listMap('The handlers, each with its calls.', 'name', handlerProof, { maxItems: 32 }),
   },
@@ -220,6 +228,24 @@ export const stepTimings = list(
 
 export const fileChanges = listMap('The files that the order changes.', 'path', fileChange, { maxItems: 16 })
 
+export const carriedImages = obj(
+  'What became of the images that the node’s pods need.',
+  {
+    carried: int('Images that were carried from the store of the former engine to that of the new one.'),
+    bytes: int('What they take as archives.'),
+    message: str('Why images were not carried, and who fetches them then.', { maxLength: 1024 }),
+  },
+  { required: ['carried', 'bytes'] },
+)
+
+const sentences = (description: string) => list(description, str('One sentence.', { maxLength: 512 }), { maxItems: 32 })
+
+export const reclaimableBytes = int('What the store of the former engine still takes on disk.')
+export const residue = sentences('What is left of the former engine on the host, and how to get rid of it.')
+export const notes = sentences(
+  'What else a person should know of the change, such as flags of the kubelet that were removed because it refuses them.',
+)
+
 const status = obj('What the agent of the node says.', {
   observedGeneration: int('The metadata.generation of the order that this status answers.'),
   agentVersion: str('Version of Drydock on the node.', { maxLength: 64 }),
@@ -231,12 +257,17 @@ const status = obj('What the agent of the node says.', {
   message: str('One sentence that says what is going on, or what went wrong and what to do.', { maxLength: 4096 }),
   reason: str('One CamelCase word for the message of a refusal, a rollback or a failure.', { maxLength: 128 }),
   failedStep: str('The step that failed.', { maxLength: 63 }),
+  changed: bool('Whether Drydock has changed this host: some file is not what it was before.'),
   drifted: bool('Whether a managed file is no longer what Drydock wrote.'),
   observed,
   changes: fileChanges,
   steps: stepTimings,
   kubeletDownMilliseconds: milliseconds('How long the kubelet was down.'),
   podsRemoved: int('Pod sandboxes that were removed on the node for the change.'),
+  images: carriedImages,
+  reclaimableBytes,
+  residue,
+  notes,
   verification,
   conditions: conditions('Supported and Proven.'),
 })

@@ -54,7 +54,6 @@ export const requirementRules: readonly Rule[] = [
   },
 ]
 
-export const engineNameRules = valueNotSupported('cri-o', 'containerd')
 export const engineVersionRules = matching(
   '^[0-9]+(\\.[0-9]+){0,2}([-+~][0-9A-Za-z.+~-]*[0-9A-Za-z])?$',
   'write a version without a leading v: exact such as 2.3.7, a minor such as 2.3 or a major such as 2; leave it out for whatever is installed',
@@ -65,13 +64,11 @@ export const engineSourceRules: readonly Rule[] = [
     message: 'write exactly one source, such as {preinstalled: {}}, or remove source',
   },
 ]
-export const archiveUrlRules = matching(
-  '^https://[^/ ]+/.+$',
-  'write an https address such as https://example.com/containerd.tar.gz',
-)
+export const archiveUrlRules = (example: string): readonly Rule[] =>
+  matching('^https://[^/ ]+/[^ ]+$', `write an https address such as ${example}`)
 export const sha256Rules = matching(
   '^[0-9a-f]{64}$',
-  'write the SHA-256 of the archive: 64 digits of lower-case hexadecimal',
+  'write the SHA-256 of the file: 64 digits of lower-case hexadecimal',
 )
 
 export const dnsLabelRules = matching(
@@ -100,6 +97,10 @@ export const handlerRules: readonly Rule[] = [
   {
     rule: "has(self.type) || self.name in ['runc', 'crun']",
     message: 'write type: runc or type: crun; it can be left out only when the name of the handler is runc or crun',
+  },
+  {
+    rule: '!has(self.archive) || !has(self.binary)',
+    message: 'write archive or binary, not both: binary names a program that is on the node already',
   },
 ]
 export const handlersRules: readonly Rule[] = [

@@ -2,6 +2,7 @@
 import { bool, conditions, int, list, listMap, map, obj, oneOf, type Schema, str } from '../schema.ts'
 import { rollout, verify } from './rollout.ts'
 import * as rules from './rules.ts'
+import { engineSource, handlerArchive, migration } from './source.ts'
 
 const labelSelector = obj(
   'Selects the nodes that the profile is for. An empty selector selects every node.',
@@ -38,39 +39,12 @@ const labelSelector = obj(
 const engine = obj(
   'The container engine under the kubelet.',
   {
-    name: oneOf('The engine: containerd or cri-o.', ['containerd', 'cri-o'], {
-      'x-kubernetes-validations': rules.engineNameRules,
-    }),
+    name: oneOf('The engine: containerd or cri-o.', ['containerd', 'cri-o']),
     version: str(
       'The version that must be there: exact (2.3.7), a minor (2.3) or a major (2). Absent: whatever is installed.',
       { maxLength: 64, 'x-kubernetes-validations': rules.engineVersionRules },
     ),
-    source: obj(
-      'Where the engine comes from. Exactly one of the three.',
-      {
-        package: obj(
-          'The packages of the node’s own distribution (apt, dnf, zypper).',
-          {},
-          { 'x-kubernetes-validations': rules.notSupported('engine.source.package') },
-        ),
-        archive: obj(
-          'A release archive in the upstream layout.',
-          {
-            url: str('An https address of the archive.', {
-              'x-kubernetes-validations': rules.archiveUrlRules,
-              maxLength: 2048,
-            }),
-            sha256: str('The SHA-256 of the archive, in lower-case hexadecimal.', {
-              'x-kubernetes-validations': rules.sha256Rules,
-              maxLength: 64,
-            }),
-          },
-          { required: ['url', 'sha256'], 'x-kubernetes-validations': rules.notSupported('engine.source.archive') },
-        ),
-        preinstalled: obj('The engine is on the node already; Drydock only configures it.', {}),
-      },
-      { 'x-kubernetes-validations': rules.engineSourceRules },
-    ),
+    source: engineSource,
   },
   { required: ['name'] },
 )
@@ -93,6 +67,7 @@ const handler = obj(
         maxLength: 255,
       },
     ),
+    archive: handlerArchive,
     options: obj('Options that the engine hands to runc and crun.', {
       root: str('Absolute path of the runtime’s state directory.', {
         maxLength: 255,
@@ -190,14 +165,7 @@ const spec = obj(
       maxLength: 32768,
       'x-kubernetes-validations': rules.notSupported('engineConfig'),
     }),
-    migration: obj(
-      'What happens to the former engine.',
-      {
-        images: oneOf('How images reach the new engine’s store.', ['transfer', 'pull']),
-        previousEngine: oneOf('What becomes of the former engine after the soak.', ['keep', 'disable', 'purge']),
-      },
-      { 'x-kubernetes-validations': rules.notSupported('migration') },
-    ),
+    migration,
     rollout,
     verify,
     drift: oneOf(

@@ -34,7 +34,7 @@ export interface Prepared {
   readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
 }
 
-const harshness: Readonly<Record<Action, number>> = { None: 0, Restart: 1, DrainRestart: 2 }
+const harshness: Readonly<Record<Action, number>> = { None: 0, Restart: 1, DrainRestart: 2, DrainSwitch: 3 }
 
 /** Room for the journal, the state and the temporary files beside the edits. */
 const spareBytes = 1024 * 1024

@@ -1,6 +1,7 @@
 import type { NodeRuntime, NodeRuntimeStatus } from '../../crds/types.gen.ts'
 
 export type Phase = NonNullable<NodeRuntimeStatus['phase']>
+export type Action = NonNullable<NodeRuntimeStatus['action']>
 
 const terminal: readonly (Phase | undefined)[] = ['Committed', 'Refused', 'RolledBack', 'Failed', 'Removed']
 const quiet: readonly (Phase | undefined)[] = ['Prepared', 'Committed', 'Refused', 'RolledBack']
@@ -10,6 +11,9 @@ export function answerOf({ spec, status }: NodeRuntime): NodeRuntimeStatus | und
   const isAbout = spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
   return isAbout ? status : undefined
 }
+
+/** Whether pods are created anew, so that the node is drained first. What nobody has named is taken for the harshest. */
+export const drains = (action: Action | undefined): boolean => action !== 'None' && action !== 'Restart'
 
 /** The node may be in the middle of the change that its order asks for. */
 export function isOpen(runtime: NodeRuntime): boolean {

@@ -1,7 +1,7 @@
 /** From what is there to what to do next: the whole rollout of one profile, as a pure function. */
 import { finalizer } from '../../crds/protocol.ts'
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
-import { answerOf } from './answer.ts'
+import { answerOf, drains } from './answer.ts'
 import { isUnavailable } from './availability.ts'
 import { inOrder } from './order.ts'
 import { mustRecordFirst, reportDecisions, reportFor } from './reporting.ts'
@@ -61,7 +61,7 @@ function ownDecision({ member, stage }: Staged, { reports }: RolloutState): Deci
 
 function firstStep(member: Known, wish: Wish): Decision {
   const { node, runtime } = member
-  if (answerOf(runtime)?.action !== 'DrainRestart') return permitSwitch(member, wish)
+  if (!drains(answerOf(runtime)?.action)) return permitSwitch(member, wish)
   // The cordon is a person's and stays: our record of the turn stands in for it.
   if (node.unschedulable) return { kind: 'BeginTurn', node: node.name, turn: beginTurn(member, wish) }
   return cordon(node.name, runtime, wish)

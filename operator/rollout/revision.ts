@@ -5,17 +5,24 @@ import type { Target } from './types.ts'
 const digits = 12
 
 /**
- * What the nodes are told to run, in one form for all ways to write it: defaults are filled in, and the order of
- * handlers does not count. How to get there (rollout, verify, drift) is no part of it.
+ * What the nodes are told to run, in one form for all ways to write it: defaults are filled in, the order of handlers
+ * does not count, and the source "preinstalled" is the same as none. How the fleet gets there (rollout, verify, drift)
+ * is no part of it; what each node has to do with its former engine is.
  */
 export function targetOf(spec: RuntimeProfileSpec): Target {
-  const { engine, cgroupDriver, cgroupVersion, handlers, sandboxImage } = spec
+  const { engine, cgroupDriver, cgroupVersion, handlers, sandboxImage, migration } = spec
+  const { name, version, source } = engine
   return {
-    engine: { name: engine.name, ...(engine.version !== undefined && { version: engine.version }) },
+    engine: {
+      name,
+      ...(version !== undefined && { version }),
+      ...(source && !source.preinstalled && { source }),
+    },
     ...(cgroupDriver && { cgroupDriver }),
     ...(cgroupVersion && { cgroupVersion }),
     ...(handlers && { handlers: [...handlers].sort((a, b) => compare(a.name, b.name)).map(handlerOf) }),
     ...(sandboxImage && { sandboxImage }),
+    ...(migration && Object.keys(migration).length > 0 && { migration }),
   }
 }
 

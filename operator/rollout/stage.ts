@@ -37,7 +37,7 @@ export function stageOf(member: Member, wish: Wish): Stage {
     const stage = question({ ...member, runtime }, wish)
     if (stage) return stage
   }
-  return { at: 'startable', action: answerOf(runtime)?.action ?? 'DrainRestart' }
+  return { at: 'startable', action: answerOf(runtime)?.action ?? 'DrainSwitch' }
 }
 
 function isForeign({ node, runtime }: Known): Stage | undefined {

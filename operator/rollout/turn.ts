@@ -2,7 +2,7 @@
 import { parseDuration } from '../../crds/duration.ts'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { runtimeState } from '../reports/runtime-state.ts'
-import { answerOf } from './answer.ts'
+import { answerOf, drains } from './answer.ts'
 import { turnOf } from './marks.ts'
 import type { Decision, DrainProgress, Known, Reason, Stage, Turn, Wish } from './types.ts'
 
@@ -15,7 +15,7 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
   const since = startedAt(member)
   if (since === undefined && !node.cordon) return undefined
   const name = node.name
-  if (answerOf(runtime)?.action !== 'DrainRestart') {
+  if (!drains(answerOf(runtime)?.action)) {
     return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
   }
   // A mark of a former order, or a node that somebody uncordoned under our hands: its place is taken, so it goes on.

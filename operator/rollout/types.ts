@@ -1,5 +1,6 @@
 /** What the planner looks at and what it may decide. Plain data: no clock, no client, no files. */
 import type { MigrationReport, NodeRuntime, NodeRuntimeSpec, RuntimeProfile } from '../../crds/types.gen.ts'
+import type { Action } from './answer.ts'
 
 export type Permit = NodeRuntimeSpec['permit']
 export type Target = NonNullable<NodeRuntimeSpec['target']>
@@ -191,7 +192,7 @@ export type Stage =
   | { readonly at: 'ordering'; readonly decision: Decision }
   | { readonly at: 'preparing'; readonly why: Reason }
   /** Prepared: it starts as soon as the rollout lets it. */
-  | { readonly at: 'startable'; readonly action: 'None' | 'Restart' | 'DrainRestart' }
+  | { readonly at: 'startable'; readonly action: Action }
   | { readonly at: 'failed'; readonly why: Reason; readonly decision?: Decision }
   | { readonly at: 'drifted'; readonly why: Reason }
   | { readonly at: 'held'; readonly why: Reason }

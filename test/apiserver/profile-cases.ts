@@ -24,6 +24,8 @@ export const validProfile = {
 const spec = (patch: Patch): Patch => ({ spec: patch })
 const engine = (patch: Patch): Patch => spec({ engine: patch })
 const handlers = (...items: Patch[]): Patch => spec({ handlers: items })
+const archive = (patch: Patch): Patch =>
+  engine({ source: { archive: { url: 'https://example.com/a.tar.gz', sha256: 'a'.repeat(64), ...patch } } })
 const rollout = (patch: Patch): Patch => spec({ rollout: patch })
 const selector = (patch: Patch): Patch => spec({ nodeSelector: patch })
 const expressions = (...items: Patch[]): Patch => selector({ matchExpressions: items })
@@ -111,11 +113,6 @@ const refusedEngines: readonly Refused[] = [
     says: /spec\.engine\.name: Unsupported value: .*containerd/,
   },
   {
-    name: 'cri-o',
-    patch: engine({ name: 'cri-o' }),
-    says: /spec\.engine\.name: .*cri-o is not supported in this version; write containerd/,
-  },
-  {
     name: 'a version with a v',
     patch: engine({ version: 'v2.3.7' }),
     says: /spec\.engine\.version: .*without a leading v.*2\.3\.7/,
@@ -141,12 +138,6 @@ const refusedEngines: readonly Refused[] = [
     patch: engine({ source: {} }),
     says: /spec\.engine\.source: .*write exactly one source, such as \{preinstalled: \{\}\}/,
   },
-  { name: 'source package', patch: engine({ source: { package: {} } }), says: notSupported('engine.source.package') },
-  {
-    name: 'source archive',
-    patch: engine({ source: { archive: { url: 'https://example.com/a.tar.gz', sha256: 'a'.repeat(64) } } }),
-    says: notSupported('engine.source.archive'),
-  },
   {
     name: 'two sources',
     patch: engine({ source: { package: {}, preinstalled: {} } }),
@@ -154,13 +145,48 @@ const refusedEngines: readonly Refused[] = [
   },
   {
     name: 'an archive over plain http',
-    patch: engine({ source: { archive: { url: 'http://example.com/a.tar.gz', sha256: 'a'.repeat(64) } } }),
+    patch: archive({ url: 'http://example.com/a.tar.gz' }),
+    says: /spec\.engine\.source\.archive\.url: .*write an https address such as .*containerd\.tar\.gz/,
+  },
+  {
+    name: 'an archive of a host without a path',
+    patch: archive({ url: 'https://example.com/' }),
     says: /spec\.engine\.source\.archive\.url: .*write an https address/,
   },
   {
+    name: 'an archive with a space in its address',
+    patch: archive({ url: 'https://example.com/a.tar.gz --insecure' }),
+    says: /spec\.engine\.source\.archive\.url: .*write an https address/,
+  },
+  {
+    name: 'an archive without a checksum',
+    patch: engine({ source: { archive: { url: 'https://example.com/a.tar.gz' } } }),
+    says: /spec\.engine\.source\.archive\.sha256: Required value/,
+  },
+  {
     name: 'a checksum that is none',
-    patch: engine({ source: { archive: { url: 'https://example.com/a.tar.gz', sha256: 'abc' } } }),
+    patch: archive({ sha256: 'abc' }),
     says: /spec\.engine\.source\.archive\.sha256: .*64 digits of lower-case hexadecimal/,
+  },
+  {
+    name: 'an upper-case checksum',
+    patch: archive({ sha256: 'A'.repeat(64) }),
+    says: /spec\.engine\.source\.archive\.sha256: .*64 digits of lower-case hexadecimal/,
+  },
+  {
+    name: 'CNI plugins over plain http',
+    patch: archive({ cniPlugins: { url: 'http://example.com/cni.tgz', sha256: 'a'.repeat(64) } }),
+    says: /spec\.engine\.source\.archive\.cniPlugins\.url: .*write an https address such as .*cni-plugins\.tgz/,
+  },
+  {
+    name: 'CNI plugins without a checksum',
+    patch: archive({ cniPlugins: { url: 'https://example.com/cni.tgz' } }),
+    says: /spec\.engine\.source\.archive\.cniPlugins\.sha256: Required value/,
+  },
+  {
+    name: 'CNI plugins without an archive',
+    patch: engine({ source: { package: {}, cniPlugins: { url: 'https://a/b', sha256: 'a'.repeat(64) } } }),
+    says: /unknown field "spec\.engine\.source\.cniPlugins"/,
   },
   {
     name: 'a cgroup driver that does not exist',
@@ -193,6 +219,8 @@ const refusedEngines: readonly Refused[] = [
     says: /spec\.sandboxImage: .*write an image/,
   },
 ]
+
+const crunArchive = { url: 'https://example.com/crun', sha256: 'a'.repeat(64) }
 
 const refusedHandlers: readonly Refused[] = [
   {
@@ -269,6 +297,26 @@ const refusedHandlers: readonly Refused[] = [
     name: 'a folder as binary',
     patch: handlers({ name: 'crun', binary: '/usr/bin/' }),
     says: /spec\.handlers\[0\]\.binary: .*write an absolute path/,
+  },
+  {
+    name: 'a handler with a program of its own and one of the node',
+    patch: handlers({ name: 'crun', binary: '/usr/bin/crun', archive: crunArchive }),
+    says: /spec\.handlers\[0\]: .*write archive or binary, not both/,
+  },
+  {
+    name: 'a program of a handler over plain http',
+    patch: handlers({ name: 'crun', archive: { ...crunArchive, url: 'http://example.com/crun' } }),
+    says: /spec\.handlers\[0\]\.archive\.url: .*write an https address such as .*runc\.amd64/,
+  },
+  {
+    name: 'a program of a handler without a checksum',
+    patch: handlers({ name: 'crun', archive: { url: 'https://example.com/crun' } }),
+    says: /spec\.handlers\[0\]\.archive\.sha256: Required value/,
+  },
+  {
+    name: 'a program of runsc',
+    patch: handlers({ name: 'gvisor', type: 'runsc', archive: crunArchive }),
+    says: /spec\.handlers\[0\]\.type: .*not supported in this version; write runc or crun/,
   },
   {
     name: 'a relative root',
@@ -475,9 +523,14 @@ const refusedParts: readonly Refused[] = [
   { name: 'a proxy that is empty', patch: spec({ proxy: {} }), says: notSupported('proxy') },
   { name: 'engineConfig', patch: spec({ engineConfig: 'version = 3\n' }), says: notSupported('engineConfig') },
   {
-    name: 'migration',
-    patch: spec({ migration: { images: 'transfer', previousEngine: 'disable' } }),
-    says: notSupported('migration'),
+    name: 'images that are copied',
+    patch: spec({ migration: { images: 'copy' } }),
+    says: /spec\.migration\.images: Unsupported value: .*transfer.*pull/,
+  },
+  {
+    name: 'a former engine that is removed',
+    patch: spec({ migration: { previousEngine: 'remove' } }),
+    says: /spec\.migration\.previousEngine: Unsupported value: .*keep.*disable.*purge/,
   },
   {
     name: 'a field that does not exist',
@@ -530,6 +583,7 @@ export const fullProfile: Patch = spec({
     },
   ],
   sandboxImage: 'registry.k8s.io/pause:3.10.2',
+  migration: { images: 'transfer', previousEngine: 'purge' },
   rollout: {
     maxUnavailable: '10%',
     failureBudget: 1,
@@ -547,6 +601,16 @@ export const accepted: readonly { readonly name: string; readonly patch: Patch }
   { name: 'an empty label value', patch: selector({ matchLabels: { pool: '' } }) },
   { name: 'no handlers', patch: handlers() },
   { name: 'a handler of another name', patch: handlers({ name: 'fast', type: 'crun' }) },
+  { name: 'cri-o', patch: engine({ name: 'cri-o', version: '1.34' }) },
+  { name: 'the packages of the distribution', patch: engine({ source: { package: {} } }) },
+  { name: 'an archive', patch: archive({}) },
+  {
+    name: 'an archive with CNI plugins',
+    patch: archive({ cniPlugins: { url: 'https://example.com:8443/cni.tgz?raw=1', sha256: '0'.repeat(64) } }),
+  },
+  { name: 'a handler with a program of its own', patch: handlers({ name: 'crun', archive: crunArchive }) },
+  { name: 'a migration that leaves everything open', patch: spec({ migration: {} }) },
+  { name: 'a migration that keeps the former engine', patch: spec({ migration: { previousEngine: 'keep' } }) },
   { name: 'an exact version', patch: engine({ version: '2.3.7' }) },
   { name: 'a major version', patch: engine({ version: '2' }) },
   { name: 'a version as distributions write it', patch: engine({ version: '1.6.20~ds1-1+deb12u1' }) },
