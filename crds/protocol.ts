@@ -12,6 +12,8 @@ export const originalRevision = 'original'
 export const annotations = {
   /** On a Node: the profile and revision that cordoned it. Only a node that bears it is ever uncordoned by Drydock. */
   cordonedBy: 'drydock.dev/cordoned-by',
+  /** On a Node: what kubeadm's note of the CRI socket said before Drydock corrected it. */
+  formerCriSocket: 'drydock.dev/former-cri-socket',
   /**
    * On a RuntimeProfile: any new value asks for another try of refused, rolled-back and drifted nodes.
    * On a NodeRuntime: the value that the order was written under.
@@ -26,6 +28,9 @@ export const annotations = {
   /** On a NodeRuntime: the MigrationReport that the order belongs to. */
   report: 'drydock.dev/report',
 } as const
+
+/** On a Node, by kubeadm: the endpoint of its kubelet. Newer ones keep it in a file of the host instead. */
+export const criSocketAnnotation = 'kubeadm.alpha.kubernetes.io/cri-socket'
 
 export const labels = {
   /** On everything that Drydock creates. */

@@ -170,7 +170,7 @@ async function leaveCluster({ client, namespace, say }: UninstallTools): Promise
 async function clean(client: KubeClient, node: NodeObject): Promise<void> {
   for (let current: NodeObject | undefined = node; current && isMarked(current); ) {
     try {
-      await giveBack(client, current, [])
+      await giveBack(client, current, { handlers: [] })
       return
     } catch (error) {
       if (!isConflict(error)) throw error

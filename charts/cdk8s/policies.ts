@@ -4,7 +4,7 @@
  */
 import { ApiObject, Chart } from 'cdk8s'
 import type { Construct } from 'constructs'
-import { group, labels } from '../../crds/protocol.ts'
+import { criSocketAnnotation, group, labels } from '../../crds/protocol.ts'
 import { agentName, operatorName } from './names.ts'
 
 interface Validation {
@@ -57,11 +57,25 @@ const agentPolicy: Policy = {
   ],
 }
 
-const ours = `(k.startsWith('${group}/') || k.startsWith('${labels.handlerPrefix}'))`
+/** The keys that are ours, for each map of a Node's metadata, and how a sentence names them. */
+const ownKeys = [
+  {
+    field: 'labels',
+    isOurs: `(k.startsWith('${group}/') || k.startsWith('${labels.handlerPrefix}'))`,
+    names: `those below ${group}/ and ${labels.handlerPrefix}`,
+  },
+  {
+    field: 'annotations',
+    isOurs: `(k.startsWith('${group}/') || k == '${criSocketAnnotation}')`,
+    names: `those below ${group}/ and ${criSocketAnnotation}`,
+  },
+]
 
 /** True when two maps differ only in keys of ours. */
-const sameButOurs = (now: string, before: string): string =>
-  `${now}.all(k, ${ours} || (k in ${before} && ${now}[k] == ${before}[k])) && ${before}.all(k, ${ours} || k in ${now})`
+const sameButOurs = ({ field, isOurs }: (typeof ownKeys)[number]): string => {
+  const [now, before] = [`variables.${field}`, `variables.${field}Before`]
+  return `${now}.all(k, ${isOurs} || (k in ${before} && ${now}[k] == ${before}[k])) && ${before}.all(k, ${isOurs} || k in ${now})`
+}
 
 const mapOf = (object: string, field: string): string => `${object}.metadata.?${field}.orValue({})`
 
@@ -71,7 +85,7 @@ const operatorPolicy: Policy = {
   name: 'drydock-operator-nodes',
   account: operatorName,
   rule: { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['nodes'] },
-  variables: ['labels', 'annotations'].flatMap((field) => [
+  variables: ownKeys.flatMap(({ field }) => [
     { name: field, expression: mapOf('object', field) },
     { name: `${field}Before`, expression: mapOf('oldObject', field) },
   ]),
@@ -80,9 +94,9 @@ const operatorPolicy: Policy = {
       expression: specFields.map((field) => `object.spec.?${field} == oldObject.spec.?${field}`).join(' && '),
       message: 'of the spec of a Node, the operator of Drydock changes unschedulable and nothing else',
     },
-    ...['labels', 'annotations'].map((field) => ({
-      expression: sameButOurs(`variables.${field}`, `variables.${field}Before`),
-      message: `of the ${field} of a Node, the operator of Drydock changes those below ${group}/ and ${labels.handlerPrefix} and no others`,
+    ...ownKeys.map((own) => ({
+      expression: sameButOurs(own),
+      message: `of the ${own.field} of a Node, the operator of Drydock changes ${own.names} and no others`,
     })),
     {
       expression: ['finalizers', 'ownerReferences']

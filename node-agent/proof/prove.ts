@@ -56,7 +56,7 @@ export async function prove(options: ProofOptions): Promise<Proof> {
       ...(failures.length > 0 && { message: failures.join('; ').slice(0, longestMessage) }),
       time,
       durationMilliseconds: Math.round(clock.monotonicMs() - start),
-      ...(runtime && { engineVersion: runtime.version }),
+      ...(runtime && { engineName: runtime.name, engineVersion: runtime.version }),
       handlers,
     },
     ...(runtime && { runtime }),

@@ -1,4 +1,4 @@
-import type { MigrationReportStatus, NodeRuntime } from '../../crds/types.gen.ts'
+import type { MigrationReportStatus, NodeRuntime, NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { answerOf } from '../rollout/answer.ts'
 import { turnOf } from '../rollout/marks.ts'
 import type { Outcome } from '../rollout/types.ts'
@@ -10,7 +10,7 @@ export type ReportNode = NonNullable<MigrationReportStatus['nodes']>[number]
 export function entryOf(runtime: NodeRuntime, outcome: Outcome, now: Date): ReportNode {
   const answer = answerOf(runtime)
   const turn = turnOf(runtime)
-  const { action, changes, steps, verification, kubeletDownMilliseconds, podsRemoved, observed } = answer ?? {}
+  const { action, changes, steps, verification, observed } = answer ?? {}
   const after = runtimeState(observed)
   return {
     name: runtime.metadata.name,
@@ -25,10 +25,23 @@ export function entryOf(runtime: NodeRuntime, outcome: Outcome, now: Date): Repo
     ...(steps?.length && { steps }),
     ...(turn?.drainMilliseconds !== undefined && { drainMilliseconds: turn.drainMilliseconds }),
     ...(turn?.podsEvicted !== undefined && { podsEvicted: turn.podsEvicted }),
+    ...(answer && effectsOf(answer)),
+    ...(verification && { verification }),
+    ...('why' in outcome && answer?.failedStep && { failedStep: answer.failedStep }),
+    ...('why' in outcome && { reason: outcome.why.reason, message: outcome.why.message.slice(0, 4096) }),
+  }
+}
+
+/** What the change did beside its steps. */
+function effectsOf(status: NodeRuntimeStatus): Partial<ReportNode> {
+  const { kubeletDownMilliseconds, podsRemoved, images, reclaimableBytes, residue, notes } = status
+  return {
     ...(kubeletDownMilliseconds !== undefined && { kubeletDownMilliseconds }),
     ...(podsRemoved !== undefined && { podsRemoved }),
-    ...(verification && { verification }),
-    ...('why' in outcome && { reason: outcome.why.reason, message: outcome.why.message.slice(0, 4096) }),
+    ...(images && { images }),
+    ...(reclaimableBytes !== undefined && { reclaimableBytes }),
+    ...(residue?.length && { residue }),
+    ...(notes?.length && { notes }),
   }
 }
 
@@ -49,7 +62,7 @@ const fullBytes = 700_000
 /** The entry as it fits into a report that has so many bytes already. */
 export function fit(entry: ReportNode, bytes: number): ReportNode {
   if (bytes < fullBytes) return entry
-  const { changes: _, steps: __, verification, message, ...kept } = entry
+  const { changes: _, steps: __, residue: ___, notes: ____, verification, message, ...kept } = entry
   return {
     ...kept,
     ...(message && { message: message.slice(0, 512) }),

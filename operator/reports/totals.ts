@@ -1,4 +1,5 @@
 import type { MigrationReportStatus } from '../../crds/types.gen.ts'
+import type { ReportEnd } from '../rollout/types.ts'
 
 export type Totals = Required<Pick<MigrationReportStatus, 'changed' | 'unchanged' | 'failed'>>
 
@@ -13,14 +14,15 @@ export function totalsOf(results: readonly string[]): Totals {
 }
 
 /** The one sentence of a report that has ended. */
-export function closingSentence(phase: string, { changed, unchanged, failed }: Totals, firstFailure?: string): string {
+export function closingSentence(end: ReportEnd, { changed, unchanged, failed }: Totals, firstFailure?: string): string {
   const parts = [
     `${nodes(changed)} changed and proven`,
     ...(unchanged > 0 ? [`${nodes(unchanged)} needed no change`] : []),
     ...(failed > 0 ? [`${nodes(failed)} failed`] : []),
   ]
   const sum = `${parts.join(', ')}.`
-  if (phase === 'Superseded') return `A newer revision took over: ${sum}`
+  if (end === 'Superseded') return `A newer revision took over: ${sum}`
+  if (end === 'Deleted') return `The profile was deleted before all was done: ${sum}`
   return firstFailure ? `${sum} ${firstFailure}` : sum
 }
 

@@ -1,4 +1,5 @@
 /** The last comparison before a commit: what the API server knows of the node against what its agent proved. */
+import { originalRevision } from '../../crds/protocol.ts'
 import { answerOf } from './answer.ts'
 import { turnOf } from './marks.ts'
 import type { Member, Reason } from './types.ts'
@@ -13,7 +14,7 @@ const checks: readonly Check[] = [
   notReady, // the kubelet is back and the API server says so
   staleHeartbeat, // and says so since the proof, not from before it
   otherRuntime, // with the engine that was proven
-  missingHandlers, // and every handler that was asked for
+  missingHandlers, // and every handler that was asked for, or was there before
 ]
 
 /** Why a proven node must not be committed yet; undefined when it may. */
@@ -47,7 +48,7 @@ function staleHeartbeat({ node, runtime }: Member): Reason | undefined {
 function otherRuntime({ node, runtime }: Member): Reason | undefined {
   const answer = runtime && answerOf(runtime)
   const version = answer?.verification?.engineVersion ?? answer?.observed?.engine?.version
-  const name = answer?.observed?.engine?.name
+  const name = answer?.verification?.engineName ?? answer?.observed?.engine?.name
   if (!version || !name) return undefined
   const wanted = `${name}://${version}`
   const found = node.runtimeVersion
@@ -58,12 +59,17 @@ function otherRuntime({ node, runtime }: Member): Reason | undefined {
   }
 }
 
-/** The kubelet passes a version on as it reads it: without a leading v, and without what is no semantic version (~ds1). */
+/**
+ * What the proof was told through CRI is what the kubelet reports: containerd://, cri-o://, and docker:// behind
+ * cri-dockerd, whose version is that of Docker. The kubelet passes a version on as it reads it: without a leading v, and without what is no semantic version (~ds1). */
 const plain = (runtime: string): string => runtime.replace('://v', '://').replace(/~.*$/, '')
 
+/** An engine that names no handlers, as Docker and containerd 1.x do, leaves the Node without a list. */
 function missingHandlers({ node, runtime }: Member): Reason | undefined {
-  if (!node.runtimeHandlers?.length) return undefined
-  const missing = (runtime?.spec?.target?.handlers ?? []).filter(({ name }) => !node.runtimeHandlers?.includes(name))
+  if (!runtime || !node.runtimeHandlers?.length) return undefined
+  const proven = answerOf(runtime)?.verification?.handlers
+  const wanted = (runtime.spec?.revision === originalRevision ? proven : runtime.spec?.target?.handlers) ?? []
+  const missing = wanted.filter(({ name }) => !node.runtimeHandlers?.includes(name))
   if (missing.length === 0) return undefined
   const names = missing.map(({ name }) => name).join(', ')
   return { reason: 'HandlersMissing', message: `${node.name} is proven locally, but its Node does not list ${names}` }

@@ -101,7 +101,9 @@ function latest({ reports }: RolloutState, revision: string): string | undefined
 const longestMilliseconds = 3_600_000
 
 function soonest(staged: readonly Staged[], start: number | undefined): number | undefined {
-  const times = staged.flatMap(({ stage }) => (stage.at === 'underWay' ? (stage.lookAgainMilliseconds ?? []) : []))
+  const times = staged.flatMap(({ stage }) =>
+    'lookAgainMilliseconds' in stage ? (stage.lookAgainMilliseconds ?? []) : [],
+  )
   if (start !== undefined) times.push(start)
   return times.length === 0 ? undefined : Math.min(...times, longestMilliseconds)
 }

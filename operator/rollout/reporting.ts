@@ -91,11 +91,11 @@ function ends(reporting: Reporting): Decision[] {
     const own = staged.filter(({ member }) => belongsTo(member, report))
     if (own.some(({ member, stage }) => isBusy(member, stage) || unrecordable(report, member))) return []
     const isWanted = report.revision === originalRevision || (report.revision === revision && !isDeleting)
-    if (!isWanted) return [{ kind: 'FinishReport', name: report.name, phase: 'Superseded' }]
+    if (!isWanted) return [{ kind: 'FinishReport', name: report.name, end: isDeleting ? 'Deleted' : 'Superseded' }]
     const isPartial = staged.some(({ stage, member }) => isPending(stage, member, report))
     if (isPartial && !isStopped) return []
     const hasFailed = isPartial || own.some(({ stage }) => stage.at === 'failed')
-    return [{ kind: 'FinishReport', name: report.name, phase: hasFailed ? 'Failed' : 'Succeeded' }]
+    return [{ kind: 'FinishReport', name: report.name, end: hasFailed ? 'Failed' : 'Succeeded' }]
   })
 }
 

@@ -2,6 +2,7 @@
 import { annotations, originalRevision } from '../../crds/protocol.ts'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { answerOf, isOpen, isQuiet } from './answer.ts'
+import { criSocketChanges } from './cri-socket.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
 import { hasLabels, provenHandlers } from './handlers.ts'
 import { turnOf } from './marks.ts'
@@ -14,6 +15,9 @@ type Question = (member: Known, wish: Wish) => Stage | undefined
 /** How often the Node is read while a commit waits for it. */
 export const gateLookMilliseconds = 5_000
 
+/** How long the agent of a Ready node may take to its first answer. */
+const agentTimeoutMilliseconds = 600_000
+
 /** The first question that has an answer decides. Their order is the protocol: nothing is begun before the former is ended. */
 const questions: readonly Question[] = [
   isForeign, // another node of the same name had this NodeRuntime
@@ -21,6 +25,7 @@ const questions: readonly Question[] = [
   isMoving, // a change under way finishes its own revision first
   mustReturn, // an ended change gives its node back before anything else begins
   isHeld, // several profiles select the node
+  isUnknown, // whether there is anything to restore, only its agent can say
   mustRelease, // the node belongs to nobody any more
   needsOrder, // it works at something else than what is wanted
   hasEnded, // committed, refused, rolled back, failed
@@ -96,17 +101,42 @@ function mustReturn(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime, intent } = member
   if (!isQuiet(runtime)) return undefined
   const ended = outcomeOf(runtime)
-  const handlers = ended?.result === 'Committed' ? provenHandlers(runtime) : undefined
+  const isCommitted = ended?.result === 'Committed'
+  const handlers = isCommitted ? provenHandlers(runtime) : undefined
+  const changes = isCommitted ? criSocketChanges(member) : undefined
   const isWanted = ended === undefined && intent.kind !== 'hold' && !isOther(member, wish) && !isUntouched(member)
   const isStale = node.cordon !== undefined && !isWanted
-  if (!isStale && (handlers === undefined || hasLabels(node.labels, handlers))) return undefined
-  return { at: 'returning', decision: { kind: 'Return', node: node.name, handlers } }
+  if (!isStale && !changes && (handlers === undefined || hasLabels(node.labels, handlers))) return undefined
+  const decision: Decision = {
+    kind: 'Return',
+    node: node.name,
+    handlers,
+    ...(changes && { annotations: changes }),
+  }
+  return { at: 'returning', decision }
 }
 
 function isHeld({ node, intent }: Known): Stage | undefined {
   if (intent.kind !== 'hold') return undefined
   const message = `${node.name} is also selected by RuntimeProfile ${intent.others.join(', ')}: change a nodeSelector so that one profile selects it`
   return { at: 'held', why: { reason: 'Conflict', message } }
+}
+
+/**
+ * A Node that was registered anew has a new NodeRuntime, without a word of what Drydock did on that host. An agent that
+ * does not come on a Ready node in all that time will not: Drydock was never there.
+ */
+function isUnknown(member: Known, { now }: Wish): Stage | undefined {
+  const { node, runtime } = member
+  if (runtime.status?.phase !== undefined || !isUntouched(member)) return undefined
+  const age = now.getTime() - (Date.parse(runtime.metadata.creationTimestamp ?? '') || 0)
+  if (node.ready && age >= agentTimeoutMilliseconds) return undefined
+  const message = `${node.name} has not said yet whether there is anything to restore: its agent pod is not running; delete the Node if it does not come back`
+  return {
+    at: 'waiting',
+    why: { reason: 'NoAnswer', message },
+    ...(age < agentTimeoutMilliseconds && { lookAgainMilliseconds: agentTimeoutMilliseconds - age }),
+  }
 }
 
 function mustRelease(member: Known): Stage | undefined {
@@ -177,11 +207,14 @@ function isOther(member: Known, wish: Wish): boolean {
 }
 
 /**
- * Drydock committed nothing on the node, left nothing open, and has not begun to restore it. A node that still bears
- * our cordon and has not answered may have failed under an order before this one: it is no such node.
+ * Drydock committed nothing on the node, changed nothing on its host, left nothing open, and has not begun to restore
+ * it. A node that still bears our cordon and has not answered may have failed under an order before this one: it is no
+ * such node.
  */
 function isUntouched({ node, runtime, intent }: Known): boolean {
   if (intent.kind !== 'original' || node.cordon) return false
   const hasCommitted = runtime.metadata.annotations?.[annotations.committed] !== undefined
-  return !hasCommitted && answerOf(runtime)?.phase !== 'Failed' && runtime.spec?.revision !== originalRevision
+  // Of the host, whatever the order: the answer to a former one will do.
+  if (hasCommitted || runtime.status?.changed) return false
+  return answerOf(runtime)?.phase !== 'Failed' && runtime.spec?.revision !== originalRevision
 }

@@ -66,7 +66,14 @@ export interface NodeView {
   readonly runtimeHandlers: readonly string[] | undefined
   /** Present when Drydock cordoned the node. */
   readonly cordon: CordonMark | undefined
+  /** The endpoint of the kubelet, as kubeadm noted it. */
+  readonly criSocket: string | undefined
+  /** What that note said before Drydock corrected it. */
+  readonly formerCriSocket: string | undefined
 }
+
+/** Of a Node; null removes one. */
+export type AnnotationChanges = Readonly<Record<string, string | null>>
 
 /** How far the drain of one node is; lost in a restart and found again from the pods on the node. */
 export type DrainProgress =
@@ -138,15 +145,23 @@ export type Decision =
   | { readonly kind: 'PermitSwitch'; readonly node: string; readonly turn: Turn }
   | { readonly kind: 'PermitCommit'; readonly node: string; readonly turn: Turn }
   | { readonly kind: 'PermitRollback'; readonly node: string; readonly gaveUp: GaveUp }
-  /** One write that gives the node back: removes our cordon, if any, and sets the labels of these handlers (undefined: leaves them). */
-  | { readonly kind: 'Return'; readonly node: string; readonly handlers: readonly string[] | undefined }
+  /** One write that gives the node back: removes our cordon, if any, sets the labels of these handlers (undefined: leaves them), and corrects annotations. */
+  | {
+      readonly kind: 'Return'
+      readonly node: string
+      readonly handlers: readonly string[] | undefined
+      readonly annotations?: AnnotationChanges
+    }
   | { readonly kind: 'StartReport'; readonly name: string; readonly revision: string }
   | { readonly kind: 'RecordNode'; readonly report: string; readonly node: string; readonly outcome: Outcome }
   | {
       readonly kind: 'FinishReport'
       readonly name: string
-      readonly phase: 'Succeeded' | 'Failed' | 'Superseded'
+      readonly end: ReportEnd
     }
+
+/** How a rollout ended. Superseded: by a newer revision; Deleted: by the removal of its profile. */
+export type ReportEnd = 'Succeeded' | 'Failed' | 'Superseded' | 'Deleted'
 
 /** How the work at one order ended. */
 export type Outcome =
@@ -178,7 +193,7 @@ export interface Plan {
 /** Where one node is, and the one thing to do next with it. */
 export type Stage =
   /** Waits for something that no order brings about. */
-  | { readonly at: 'waiting'; readonly why: Reason }
+  | { readonly at: 'waiting'; readonly why: Reason; readonly lookAgainMilliseconds?: number }
   /** From the cordon to the last answer: it holds its place, and it finishes whatever else happens. */
   | {
       readonly at: 'underWay'

@@ -156,6 +156,14 @@ t.test('the operator', async (t) => {
     ['cordons', { spec: { unschedulable: true }, metadata: { annotations: { 'drydock.dev/cordoned-by': 'p/1' } } }],
     ['uncordons', { spec: { unschedulable: null }, metadata: { annotations: { 'drydock.dev/cordoned-by': null } } }],
     ['labels a proven handler', { metadata: { labels: { 'handler.drydock.dev/crun': 'true' } } }],
+    [
+      'corrects kubeadm’s note of the CRI socket',
+      {
+        metadata: {
+          annotations: { 'kubeadm.alpha.kubernetes.io/cri-socket': 'unix:///run/containerd/containerd.sock' },
+        },
+      },
+    ],
     ['takes the label off again', { metadata: { labels: { 'handler.drydock.dev/crun': null } } }],
   ]
   for (const [what, patch] of allowed) {
@@ -171,6 +179,11 @@ t.test('the operator', async (t) => {
     ['a new label', { metadata: { labels: { 'node-role.kubernetes.io/x': '' } } }, 'of the labels of a Node'],
     ['a label of others, by removing it', { metadata: { labels: { pool: null } } }, 'of the labels of a Node'],
     ['an annotation of others', { metadata: { annotations: { other: null } } }, 'of the annotations of a Node'],
+    [
+      'another annotation of kubeadm',
+      { metadata: { annotations: { 'kubeadm.alpha.kubernetes.io/cri-sockets': '' } } },
+      'of the annotations of a Node',
+    ],
     ['finalizers', { metadata: { finalizers: ['a.b/c'] } }, 'does not change finalizers or owners'],
   ]
   for (const [what, patch, says] of refused) {

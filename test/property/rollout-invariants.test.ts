@@ -52,7 +52,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     node,
     fate: fc.constantFrom<Fate>('Committed', 'Refused', 'RolledBack', 'Failed', 'Silent'),
   }),
-  fc.record({ kind: fc.constant('action'), node, action: fc.constantFrom<Action>('None', 'Restart', 'DrainRestart') }),
+  fc.record({
+    kind: fc.constant('action'),
+    node,
+    action: fc.constantFrom<Action>('None', 'Restart', 'DrainRestart', 'DrainSwitch'),
+  }),
   fc.record({ kind: fc.constant('cordon'), node, unschedulable: fc.boolean() }),
   fc.record({ kind: fc.constant('ready'), node, ready: fc.boolean() }),
   fc.record({ kind: fc.constant('blocked'), node, isBlocked: fc.boolean() }),

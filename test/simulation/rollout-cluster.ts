@@ -1,5 +1,5 @@
 /** A cluster in memory: nodes, agents that keep to docs/protocol.md, and the executor's effects, without any IO. */
-import { annotations, finalizer } from '../../crds/protocol.ts'
+import { annotations, finalizer, originalRevision } from '../../crds/protocol.ts'
 import type { MigrationReport, NodeRuntime, RuntimeProfile, RuntimeProfileSpec } from '../../crds/types.gen.ts'
 import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
 import { type NodeObject, viewOf } from '../../operator/controllers/node/view.ts'
@@ -13,7 +13,7 @@ import { plan } from '../../operator/rollout/planner.ts'
 import type { Decision, DrainProgress, Plan, RolloutState } from '../../operator/rollout/types.ts'
 
 export type Fate = 'Committed' | 'Refused' | 'RolledBack' | 'Failed' | 'Silent'
-export type Action = 'None' | 'Restart' | 'DrainRestart'
+export type Action = 'None' | 'Restart' | 'DrainRestart' | 'DrainSwitch'
 
 type Phase = NonNullable<NonNullable<NodeRuntime['status']>['phase']>
 
@@ -48,6 +48,8 @@ export class SimulatedCluster {
   readonly fates = new Map<string, Fate>()
   readonly actions = new Map<string, Action>()
   readonly blockedDrains = new Set<string>()
+  /** Nodes whose host is not as it was before, whatever the API knows of it. */
+  readonly changed = new Set<string>()
   now = new Date('2026-01-01T00:00:00Z')
   /** Sees each decision of `settle` before it is carried out. */
   watch: (profile: string, decision: Decision) => void = () => undefined
@@ -73,6 +75,16 @@ export class SimulatedCluster {
       spec: { nodeUID: uid, permit: 'Observe' },
       status: { phase: 'Observed' },
     })
+  }
+
+  /** Somebody deletes the Node, and its kubelet registers it again: the API forgets, the host does not. */
+  registerAnew(name: string): void {
+    this.removeNode(name)
+    this.addNode(name)
+    const runtime = this.runtimes.get(name)
+    if (!runtime) return
+    runtime.metadata.creationTimestamp = this.now.toISOString()
+    delete runtime.status
   }
 
   removeNode(name: string): void {
@@ -161,7 +173,8 @@ export class SimulatedCluster {
         return
       case 'FinishReport': {
         const report = this.reports.get(decision.name)
-        if (report) report.status = { ...report.status, phase: decision.phase, completionTime: this.now.toISOString() }
+        const phase = decision.end === 'Deleted' ? 'Superseded' : decision.end
+        if (report) report.status = { ...report.status, phase, completionTime: this.now.toISOString() }
         return
       }
       case 'RecordNode': {
@@ -212,15 +225,20 @@ export class SimulatedCluster {
     switch (decision.kind) {
       case 'Cordon':
         node.spec = { unschedulable: true }
-        node.metadata.annotations = { [annotations.cordonedBy]: formatCordon(decision.mark) }
+        node.metadata.annotations = {
+          ...node.metadata.annotations,
+          [annotations.cordonedBy]: formatCordon(decision.mark),
+        }
         return
       case 'Return': {
-        if (node.metadata.annotations) node.spec = {}
-        delete node.metadata.annotations
+        const { [annotations.cordonedBy]: mark, ...others } = node.metadata.annotations ?? {}
+        if (mark !== undefined) node.spec = {}
+        const kept = Object.entries({ ...others, ...decision.annotations }).filter(([, value]) => value !== null)
+        node.metadata.annotations = Object.fromEntries(kept) as Record<string, string>
         if (!decision.handlers) return
-        const others = Object.entries(node.metadata.labels ?? {}).filter(([label]) => !isHandlerLabel(label))
+        const labels = Object.entries(node.metadata.labels ?? {}).filter(([label]) => !isHandlerLabel(label))
         const ours = decision.handlers.map((handler) => [handlerLabel(handler), 'true'] as const)
-        node.metadata.labels = Object.fromEntries([...others, ...ours])
+        node.metadata.labels = Object.fromEntries([...labels, ...ours])
         return
       }
       case 'Order':
@@ -259,9 +277,25 @@ export class SimulatedCluster {
     const more = next[2] === 'Proven' ? this.#prove(name) : {}
     const action = this.actions.get(name) ?? 'DrainRestart'
     const { observed } = runtime.status ?? {}
-    runtime.status = { ...answer, ...(observed && { observed }), revision, attempt, action, phase: next[2], ...more }
+    if (next[2] === 'Committed') this.#commit(name, revision)
+    const changed = this.changed.has(name)
+    runtime.status = {
+      ...answer,
+      ...(observed && { observed }),
+      revision,
+      attempt,
+      action,
+      changed,
+      phase: next[2],
+      ...more,
+    }
     if (next[3]) runtime.status = { ...runtime.status, ...next[3] }
     return true
+  }
+
+  #commit(name: string, revision: string): void {
+    if (revision === originalRevision) this.changed.delete(name)
+    else this.changed.add(name)
   }
 
   #prove(name: string): Partial<NonNullable<NodeRuntime['status']>> {

@@ -43,16 +43,25 @@ t.test('results follow from the outcome and what the agent did', async (t) => {
 
 t.test('an entry holds the turn, before and after', async (t) => {
   const observed = {
-    engine: { name: 'containerd', version: '2.3.7' },
+    engine: { name: 'containerd', version: '2.3.7', socket: 'unix:///run/containerd/containerd.sock' },
+    kubeletVersion: 'v1.36.1',
     cgroup: { engineDriver: 'systemd' as const, kubeletDriver: 'systemd' as const },
-    handlers: [{ name: 'runc', default: true }, { name: 'crun' }],
+    handlers: [
+      { name: 'runc', default: true, binary: '/usr/sbin/runc', version: '1.3.0' },
+      { name: 'plain', binary: '/usr/sbin/runc', version: '1.3.0' },
+      { name: 'crun', version: '1.21' },
+      { name: 'kata' },
+    ],
   }
   t.same(runtimeState(observed), {
     engine: 'containerd',
     engineVersion: '2.3.7',
+    endpoint: 'unix:///run/containerd/containerd.sock',
+    kubeletVersion: 'v1.36.1',
     cgroupDriver: 'systemd',
     kubeletCgroupDriver: 'systemd',
-    handlers: 'runc*,crun',
+    handlers: 'runc*,plain,crun,kata',
+    ociRuntimes: 'runc 1.3.0, crun 1.21',
   })
   const entry = entryOf(runtime({ observed, action: 'DrainRestart' }), { result: 'RolledBack', why }, now)
   t.match(entry, {
@@ -69,16 +78,35 @@ t.test('an entry holds the turn, before and after', async (t) => {
   })
 })
 
+t.test('an entry holds what a change of the engine did to the node', async (t) => {
+  const effects = {
+    kubeletDownMilliseconds: 2_500,
+    podsRemoved: 4,
+    images: { carried: 7, bytes: 400_000_000, message: 'registry.example/big:1 is pulled: the disk is full' },
+    reclaimableBytes: 900_000_000,
+    residue: ['/var/lib/docker takes 900 MB: write migration.previousEngine: purge'],
+    notes: ['--network-plugin=cni was removed: kubelet v1.36 refuses it'],
+  }
+  const moved = entryOf(runtime({ ...effects, action: 'DrainSwitch' }), { result: 'Committed' }, now)
+  t.match(moved, { ...effects, result: 'Changed', action: 'DrainSwitch' })
+  const back = entryOf(runtime({ ...effects, failedStep: 'prove' }), { result: 'RolledBack', why }, now)
+  t.match(back, { result: 'RolledBack', failedStep: 'prove' })
+  t.equal(entryOf(runtime({ failedStep: 'prove' }), { result: 'Committed' }, now).failedStep, undefined)
+  const nothing = entryOf(runtime({ residue: [], notes: [] }), { result: 'Committed' }, now)
+  t.notOk('residue' in nothing || 'notes' in nothing || 'images' in nothing)
+})
+
 t.test('a report that grows loses how before it loses what', async (t) => {
   const changes = [{ path: '/etc/containerd/config.toml', diff: 'x'.repeat(8000) }]
+  const long = Array.from({ length: 32 }, () => 'z'.repeat(512))
   const entry = entryOf(
-    runtime({ changes, action: 'Restart' }),
+    runtime({ changes, residue: long, notes: long, action: 'Restart' }),
     { result: 'Failed', why: { ...why, message: 'y'.repeat(5000) } },
     now,
   )
   t.equal(fit(entry, 0), entry)
   const slim = fit(entry, 700_000)
-  t.equal(slim.changes, undefined)
+  t.notOk('changes' in slim || 'residue' in slim || 'notes' in slim)
   t.match(slim, { name: 'worker-1', result: 'Failed', before: { engine: 'docker' } })
   t.ok(700_000 + 200_000 + 256 * JSON.stringify(slim).length < 1_500_000, '256 of them fit into one object')
 })
@@ -92,4 +120,8 @@ t.test('the closing sentence counts, and tells the first failure', async (t) => 
   )
   t.equal(closingSentence('Succeeded', totalsOf(['Changed'])), '1 node changed and proven.')
   t.equal(closingSentence('Superseded', totalsOf([])), 'A newer revision took over: 0 nodes changed and proven.')
+  t.equal(
+    closingSentence('Deleted', totalsOf(['Changed'])),
+    'The profile was deleted before all was done: 1 node changed and proven.',
+  )
 })

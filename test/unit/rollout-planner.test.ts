@@ -30,7 +30,21 @@ t.test('the revision is the hash of what the nodes run, however it is written', 
     'the way',
   )
   t.equal(revision({ handlers: [{ ...crun, runtimeClass: {} }] }), revision({ handlers: [crun] }), 'RuntimeClasses')
-  t.not(revision({ cgroupDriver: 'cgroupfs' }), revision())
+  t.equal(
+    revision({ engine: { name: 'containerd', source: { preinstalled: {} } }, migration: {} }),
+    revision(),
+    'preinstalled is what no source means',
+  )
+  const archive = { url: 'https://example.com/a', sha256: '0'.repeat(64) }
+  const different = [
+    { cgroupDriver: 'cgroupfs' as const },
+    { engine: { name: 'cri-o' as const } },
+    { engine: { name: 'containerd' as const, source: { package: {} } } },
+    { engine: { name: 'containerd' as const, source: { archive } } },
+    { handlers: [{ ...runc, archive }] },
+    { migration: { previousEngine: 'keep' as const } },
+  ]
+  t.equal(new Set([revision(), ...different.map(revision)]).size, different.length + 1)
   t.not(revision({ sandboxImage: 'registry.k8s.io/pause:3.10' }), revision())
 })
 
@@ -369,6 +383,160 @@ const runtimeVersion = (sim: SimulatedCluster, version: string): void => {
 const handlers = (sim: SimulatedCluster, names: string[]): void => {
   const status = sim.nodes.get('a')?.status
   if (status) status.runtimeHandlers = names.map((name) => ({ name }))
+}
+
+t.test('whatever engine the proof was told of through CRI, the Node must name it', async (t) => {
+  const cases: [engineName: string, engineVersion: string, found: string, isRight: boolean][] = [
+    ['cri-o', '1.34.1', 'cri-o://1.34.1', true],
+    ['cri-o', '1.34.1', 'cri-o://1.33.4', false],
+    ['cri-o', '1.34.1', 'containerd://1.34.1', false],
+    ['docker', '26.1.5+dfsg1', 'docker://26.1.5+dfsg1', true],
+    ['docker', '26.1.5+dfsg1', 'containerd://2.3.7', false],
+    ['containerd', 'v2.3.7', 'containerd://2.3.7', true],
+  ]
+  for (const [engineName, engineVersion, found, isRight] of cases) {
+    const sim = cluster('a')
+    sim.apply('p', spec())
+    await untilProven(sim)
+    const status = sim.runtimes.get('a')?.status
+    if (!status?.verification) throw new Error('no proof')
+    // What was observed before the switch does not count.
+    status.observed = { engine: { name: 'containerd', version: '1.6.20' } }
+    status.verification = { ...status.verification, engineName, engineVersion }
+    const node = sim.nodes.get('a')
+    if (node?.status) node.status.nodeInfo = { containerRuntimeVersion: found }
+    const decisions = of(sim.plan('p')?.decisions ?? [], 'PermitCommit')
+    t.same(decisions, isRight ? ['PermitCommit a'] : [], `${engineName} ${engineVersion} and ${found}`)
+  }
+})
+
+t.test('handlers that a node had before must be back before their restoring commits', async (t) => {
+  const sim = cluster('a')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.remove('p')
+  await untilProven(sim)
+  const status = sim.runtimes.get('a')?.status
+  if (!status?.verification) throw new Error('no proof')
+  t.equal(sim.runtimes.get('a')?.spec?.revision, 'original')
+  status.verification.handlers = [{ name: 'kata', passed: true, durationMilliseconds: 1 }]
+  handlers(sim, ['', 'runc'])
+  t.equal(sim.plan('p')?.why.reason, 'HandlersMissing')
+  handlers(sim, [])
+  t.same(of(sim.plan('p')?.decisions ?? [], 'PermitCommit'), ['PermitCommit a'], 'Docker names no handlers')
+})
+
+t.test('a change of the engine is drained for', async (t) => {
+  const sim = cluster('a')
+  sim.actions.set('a', 'DrainSwitch')
+  sim.apply('p', spec())
+  const made = of(await sim.settle(), 'Cordon', 'Drain', 'PermitSwitch', 'PermitCommit', 'Return')
+  t.same(made, ['Cordon a', 'Drain a', 'PermitSwitch a', 'PermitCommit a', 'Return a'])
+})
+
+t.test(
+  'kubeadm’s note of the CRI socket follows the engine, there and back, in the write that gives the node back',
+  async (t) => {
+    const note = 'kubeadm.alpha.kubernetes.io/cri-socket'
+    const noteOf = (sim: SimulatedCluster) => sim.nodes.get('a')?.metadata.annotations ?? {}
+    const moved = async (before: string | undefined, socket: string) => {
+      const sim = cluster('a')
+      const { metadata } = sim.nodes.get('a') ?? {}
+      if (metadata && before !== undefined) metadata.annotations = { [note]: before }
+      const status = sim.runtimes.get('a')?.status
+      if (status) status.observed = { engine: { name: 'x', socket } }
+      sim.apply('p', spec())
+      const writes = of(await sim.settle(), 'Return')
+      return { sim, writes }
+    }
+    const containerd = 'unix:///run/containerd/containerd.sock'
+    const former = { [annotations.formerCriSocket]: '/var/run/dockershim.sock' }
+    const { sim, writes } = await moved('/var/run/dockershim.sock', containerd)
+    t.same(noteOf(sim), { [note]: containerd, ...former })
+    t.same(writes, ['Return a'], 'one write')
+    const status = sim.runtimes.get('a')?.status
+    if (status) status.observed = { engine: { name: 'cri-o', socket: 'unix:///var/run/crio/crio.sock' } }
+    await sim.settle()
+    t.same(noteOf(sim), { [note]: 'unix:///var/run/crio/crio.sock', ...former }, 'what was first is what comes back')
+    sim.remove('p')
+    await sim.settle()
+    t.same(noteOf(sim), { [note]: '/var/run/dockershim.sock' })
+    t.same(noteOf((await moved(undefined, containerd)).sim), {}, 'a Node without the note gets none')
+    for (const same of [containerd, '/run/containerd/containerd.sock', 'unix:///var/run/containerd/containerd.sock']) {
+      t.same(noteOf((await moved(same, containerd)).sim), { [note]: same }, `${same} is the same socket`)
+    }
+  },
+)
+
+t.test('a Node registered anew, whose host Drydock changed, is restored when its profile goes', async (t) => {
+  const sim = cluster('a')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.registerAnew('a')
+  sim.fates.set('a', 'Silent')
+  await sim.settle()
+  t.equal(sim.runtimes.get('a')?.spec?.permit, 'Prepare', 'ordered again, and not committed')
+  sim.remove('p')
+  t.same(of(await sim.settle(), 'Order', 'Release'), [], 'nobody knows yet whether there is anything to restore')
+  t.match(sim.plan('p')?.why, {
+    reason: 'NoAnswer',
+    message: /^a has not said yet whether there is anything to restore/,
+  })
+  t.equal(sim.plan('p')?.lookAgainMilliseconds, 600_000)
+  sim.fates.clear()
+  t.same(of(await sim.settle(), 'Order', 'Release'), ['Order a', 'Release a'])
+  t.notOk(sim.changed.has('a'))
+  t.notOk(sim.profiles.has('p'))
+})
+
+t.test('a Node registered anew while its profile goes is restored too', async (t) => {
+  const sim = cluster('a', 'b')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.remove('p')
+  sim.registerAnew('a')
+  sim.runtimes.get('a')!.status = { phase: 'Observed', changed: true }
+  t.same(of(await sim.settle(), 'Order', 'Release').sort(), ['Order a', 'Order b', 'Release a', 'Release b'])
+  t.same([...sim.changed], [])
+})
+
+t.test('an agent that never comes does not hold its profile back forever', async (t) => {
+  const sim = cluster('a')
+  sim.registerAnew('a')
+  sim.fates.set('a', 'Silent')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.remove('p')
+  await sim.settle()
+  sim.wait(9)
+  t.same(of(await sim.settle(), 'Release'), [])
+  sim.setReady('a', false)
+  sim.wait(2)
+  t.same(of(await sim.settle(), 'Release'), [], 'what is not Ready may yet come back')
+  t.equal(sim.plan('p')?.lookAgainMilliseconds, undefined, 'its Node tells when')
+  sim.setReady('a', true)
+  t.same(of(await sim.settle(), 'Release'), ['Release a'])
+  t.notOk(sim.profiles.has('p'))
+})
+
+t.test('a report says whether a newer revision or the removal of the profile ended it', async (t) => {
+  const sim = cluster('a')
+  sim.fates.set('a', 'Silent')
+  sim.apply('p', spec())
+  await sim.settle()
+  sim.apply('p', spec({ cgroupDriver: 'cgroupfs' }))
+  const ends = (decisions: readonly Decision[]) =>
+    decisions.flatMap((decision) => (decision.kind === 'FinishReport' ? [decision.end] : []))
+  t.same(ends(await sim.settle()), ['Superseded'])
+  sim.remove('p')
+  t.same(ends(await sim.settle()), ['Deleted'])
+})
+
+async function untilProven(sim: SimulatedCluster): Promise<void> {
+  do {
+    for (const decision of sim.plan('p')?.decisions ?? []) await sim.carryOut('p', decision)
+    sim.agentStep('a')
+  } while (sim.runtimes.get('a')?.status?.phase !== 'Proven')
 }
 
 t.test('a node that was replaced under its name waits for its own NodeRuntime', async (t) => {

@@ -6,6 +6,7 @@ import { isAlreadyExists } from '../../../kube/errors.ts'
 import { fit, type ReportNode } from '../../reports/entry.ts'
 import { closingSentence, totalsOf } from '../../reports/totals.ts'
 import { fieldManager, MigrationReports } from '../../resources.ts'
+import type { ReportEnd } from '../../rollout/types.ts'
 import { labelValue } from '../noderuntime/write.ts'
 import type { Store } from '../store.ts'
 import type { ReportObject } from './view.ts'
@@ -79,16 +80,16 @@ export class ReportWriter {
   }
 
   /** `unlisted`: how nodes ended that the list has no room for. */
-  async finish(name: string, phase: 'Succeeded' | 'Failed' | 'Superseded', unlisted: readonly string[]): Promise<void> {
+  async finish(name: string, how: ReportEnd, unlisted: readonly string[]): Promise<void> {
     const report = this.#options.reports.get(name)
     if (!report) return
     const listed = (report.status?.nodes ?? []).map(({ result }) => result)
     const totals = totalsOf([...listed, ...unlisted])
     const end: MigrationReportStatus = {
       ...totals,
-      phase,
+      phase: how === 'Deleted' ? 'Superseded' : how,
       completionTime: this.#options.clock.now().toISOString(),
-      message: closingSentence(phase, totals, report.firstFailure),
+      message: closingSentence(how, totals, report.firstFailure),
       ...(unlisted.length > 0 && { omittedNodes: unlisted.length }),
     }
     await this.#patch(report, setAll(end))

@@ -1,4 +1,4 @@
-import { annotations } from '../../../crds/protocol.ts'
+import { annotations, criSocketAnnotation } from '../../../crds/protocol.ts'
 import type { KubeObject } from '../../../kube/resource.ts'
 import { parseCordon } from '../../rollout/marks.ts'
 import type { NodeView } from '../../rollout/types.ts'
@@ -15,9 +15,14 @@ export interface NodeObject extends KubeObject {
 
 const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
 
+const keptAnnotations = [annotations.cordonedBy, annotations.formerCriSocket, criSocketAnnotation]
+
 export function projectNode({ metadata, spec, status }: NodeObject): NodeObject {
   const { name, uid, resourceVersion, labels, deletionTimestamp } = metadata
-  const mark = metadata.annotations?.[annotations.cordonedBy]
+  const kept = keptAnnotations.flatMap((key) => {
+    const value = metadata.annotations?.[key]
+    return value === undefined ? [] : [[key, value]]
+  })
   const version = status?.nodeInfo?.containerRuntimeVersion
   const handlers = status?.runtimeHandlers
   return {
@@ -27,7 +32,7 @@ export function projectNode({ metadata, spec, status }: NodeObject): NodeObject 
       ...(resourceVersion && { resourceVersion }),
       ...(labels && { labels }),
       ...(deletionTimestamp && { deletionTimestamp }),
-      ...(mark !== undefined && { annotations: { [annotations.cordonedBy]: mark } }),
+      ...(kept.length > 0 && { annotations: Object.fromEntries(kept) }),
     },
     spec: spec?.unschedulable ? { unschedulable: true } : {},
     status: {
@@ -61,5 +66,7 @@ export function viewOf({ metadata, spec, status }: NodeObject): NodeView {
     runtimeVersion: status?.nodeInfo?.containerRuntimeVersion,
     runtimeHandlers: status?.runtimeHandlers?.map(({ name = '' }) => name),
     cordon: parseCordon(metadata.annotations?.[annotations.cordonedBy]),
+    criSocket: metadata.annotations?.[criSocketAnnotation],
+    formerCriSocket: metadata.annotations?.[annotations.formerCriSocket],
   }
 }

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../../kube/client.ts'
 import { Nodes } from '../../../kube/resource.ts'
 import { handlerLabel, isHandlerLabel } from '../../rollout/handlers.ts'
 import { formatCordon } from '../../rollout/marks.ts'
-import type { CordonMark } from '../../rollout/types.ts'
+import type { CordonMark, Decision } from '../../rollout/types.ts'
 import type { NodeObject } from './view.ts'
 
 type Client = Pick<KubeClient, 'patch'>
@@ -18,18 +18,21 @@ export function cordon(client: Client, node: NodeObject, mark: CordonMark): Prom
 }
 
 /**
- * Takes our cordon off, if there is one, and sets the labels of these handlers (undefined: leaves them), in one write.
- * Without our mark the node stays as schedulable as it is. Fails as a conflict when the Node is not the one that was read.
+ * Takes our cordon off, if there is one, sets the labels of these handlers (undefined: leaves them) and corrects
+ * annotations, in one write. Without our mark the node stays as schedulable as it is. Fails as a conflict when the Node
+ * is not the one that was read.
  */
 export function giveBack(
   client: Client,
   node: NodeObject,
-  handlers: readonly string[] | undefined,
+  { handlers, annotations: changed }: Pick<Extract<Decision, { kind: 'Return' }>, 'handlers' | 'annotations'>,
 ): Promise<NodeObject> {
   const isOurs = node.metadata.annotations?.[annotations.cordonedBy] !== undefined
   return patch(client, node, {
     metadata: {
-      ...(isOurs && { annotations: { [annotations.cordonedBy]: null } }),
+      ...((isOurs || changed) && {
+        annotations: { ...changed, ...(isOurs && { [annotations.cordonedBy]: null }) },
+      }),
       ...(handlers && { labels: handlerLabels(node.metadata.labels ?? {}, handlers) }),
     },
     ...(isOurs && { spec: { unschedulable: null } }),

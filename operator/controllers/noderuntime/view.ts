@@ -5,7 +5,7 @@ export function projectNodeRuntime(runtime: NodeRuntime): NodeRuntime {
   const { metadata, status, ...rest } = runtime
   const { managedFields: _, ...meta } = metadata as NodeRuntime['metadata'] & { managedFields?: unknown }
   if (!status) return { ...rest, metadata: meta }
-  const { changes: __, steps: ___, conditions: ____, verification, ...kept } = status
+  const { changes: _c, steps: _s, conditions: _o, residue: _r, notes: _n, images: _i, verification, ...kept } = status
   return {
     ...rest,
     metadata: meta,

@@ -102,7 +102,7 @@ async function onNode(executor: Executor, { profile, seen }: Context, decision: 
     const node = seen.nodes.get(decision.node)
     if (!node) return
     await atVersion(executor.client, { type: Nodes, store: stores.nodes, name: decision.node }, async () => {
-      if (decision.kind === 'Return') return giveBack(executor.client, node, decision.handlers)
+      if (decision.kind === 'Return') return giveBack(executor.client, node, decision)
       const cordoned = await cordon(executor.client, node, decision.mark)
       events.cordoned(executor.events, decision.node, profile)
       return cordoned

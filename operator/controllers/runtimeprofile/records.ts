@@ -7,7 +7,7 @@ import type { EventRecorder } from '../../../kube/events.ts'
 import { entryOf, type ReportNode } from '../../reports/entry.ts'
 import { MigrationReports, NodeRuntimes } from '../../resources.ts'
 import { outcomeOf } from '../../rollout/outcome.ts'
-import type { Decision } from '../../rollout/types.ts'
+import type { Decision, ReportEnd } from '../../rollout/types.ts'
 import type { ReportWriter } from '../migrationreport/write.ts'
 import { isOutdated, refresh } from '../store-write.ts'
 import * as events from './events.ts'
@@ -49,7 +49,7 @@ export class Records {
             this.#record(report, nodes, profile),
       ),
       ...decisions.flatMap((decision) =>
-        decision.kind === 'FinishReport' ? [() => this.#finish(decision.name, decision.phase)] : [],
+        decision.kind === 'FinishReport' ? [() => this.#finish(decision.name, decision.end)] : [],
       ),
     ]
   }
@@ -70,8 +70,8 @@ export class Records {
     return runtime && isSame ? entryOf(runtime, outcome, clock.now()) : undefined
   }
 
-  async #finish(name: string, phase: 'Succeeded' | 'Failed' | 'Superseded'): Promise<void> {
-    await this.#write(name, () => this.#options.writer.finish(name, phase, this.#unlisted(name)))
+  async #finish(name: string, end: ReportEnd): Promise<void> {
+    await this.#write(name, () => this.#options.writer.finish(name, end, this.#unlisted(name)))
   }
 
   /** How nodes ended that belong to the report and are not in its list. */
