@@ -50,7 +50,7 @@ export interface RuntimeProfileSpec {
  */
 nodeSelector: {
 /**
- * Labels that a node must have, all of them.
+ * Labels that must be there, all of them.
  */
 matchLabels?: {
 /**
@@ -59,7 +59,7 @@ matchLabels?: {
 [k: string]: string
 }
 /**
- * Requirements on labels that a node must meet, all of them.
+ * Requirements on labels that must be met, all of them.
  * 
  * Items: One requirement on a label.
  */
@@ -323,7 +323,7 @@ duration: string
 timeZone?: string
 }
 /**
- * Conditions that must hold before each node.
+ * Conditions that must hold before each node starts: asked when a node could start, and every 30 seconds while one does not hold. Nodes under way finish.
  * 
  * Items: One gate.
  */
@@ -333,9 +333,69 @@ gates?: {
  */
 name: string
 /**
- * A CEL expression that must be true.
+ * What the expression is about: one object by its name, or all of a kind. The chart’s value operator.gateRules must let the operator read it.
+ */
+object: {
+/**
+ * Group and version, such as apps/v1; v1 for the core group.
+ */
+apiVersion: string
+/**
+ * Kind, such as Deployment.
+ */
+kind: string
+/**
+ * Namespace of a kind that has one. Absent: the objects of all namespaces.
+ */
+namespace?: string
+/**
+ * Name of the one object. While it is not there, the gate does not hold.
+ */
+name?: string
+/**
+ * Selects some of the kind. Absent: all of them, at most 500.
+ */
+labelSelector?: {
+/**
+ * Labels that must be there, all of them.
+ */
+matchLabels?: {
+/**
+ * The value of the label.
+ */
+[k: string]: string
+}
+/**
+ * Requirements on labels that must be met, all of them.
+ * 
+ * Items: One requirement on a label.
+ */
+matchExpressions?: {
+/**
+ * The label key that the requirement is about.
+ */
+key: string
+/**
+ * How the label relates to the values.
+ */
+operator: ("In" | "NotIn" | "Exists" | "DoesNotExist")
+/**
+ * The values for In and NotIn.
+ * 
+ * Items: One value.
+ */
+values?: string[]
+}[]
+}
+}
+/**
+ * A CEL expression that must be true: `object` is the object of that name, `objects` is the list of those that were selected. An expression that fails does not hold.
  */
 cel: string
+/**
+ * What people read while the gate does not hold. Absent: the expression.
+ */
+message?: string
 }[]
 /**
  * How pods leave a node whose change disrupts them.

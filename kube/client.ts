@@ -128,6 +128,18 @@ export class KubeClient {
     }
   }
 
+  /** The types that one group and version serves, such as `v1` or `apps/v1`; not found when it is not served. */
+  async discover(apiVersion: string, options: CallOptions = {}): Promise<ResourceType[]> {
+    const [version = '', group = ''] = apiVersion.split('/').toReversed()
+    const type = { group, version, plural: 'discovery', kind: 'APIResourceList', namespaced: false }
+    const path = `${group === '' ? '/api' : '/apis'}/${apiVersion.split('/').map(encodeURIComponent).join('/')}`
+    const { body } = await this.#call({ verb: 'get', type, method: 'GET', path, idempotent: true, ...options })
+    const { resources = [] } = body as { resources?: { name: string; kind: string; namespaced: boolean }[] }
+    return resources
+      .filter(({ name }) => !name.includes('/'))
+      .map(({ name: plural, kind, namespaced }) => ({ group, version, plural, kind, namespaced }))
+  }
+
   async create<T extends KubeObject>(type: ResourceType, object: T, options: CallOptions = {}): Promise<T> {
     const { namespace } = object.metadata
     const path = resourcePath(type, namespace === undefined ? {} : { namespace })

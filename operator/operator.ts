@@ -15,6 +15,7 @@ import { reconcileNodeRuntime } from './controllers/noderuntime/reconcile.ts'
 import { NodeRuntimeWriter } from './controllers/noderuntime/write.ts'
 import { RuntimeClassController } from './controllers/runtimeclass/reconcile.ts'
 import { GateTimer } from './controllers/runtimeprofile/gate-timer.ts'
+import { Lookout } from './controllers/runtimeprofile/lookout.ts'
 import { ProfileController } from './controllers/runtimeprofile/reconcile.ts'
 import { Records } from './controllers/runtimeprofile/records.ts'
 
@@ -96,6 +97,7 @@ function controllers(options: OperatorOptions, caches: Caches, { queues, fence, 
     },
     drainer: new Drainer({ client, clock, log, signal, onProgress }),
     gate: new GateTimer(clock),
+    lookout: new Lookout({ client, clock, metrics }),
     clock,
     metrics,
   })

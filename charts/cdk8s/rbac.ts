@@ -25,6 +25,7 @@ const operatorClusterRules: k8s.PolicyRule[] = [
   rule('', ['nodes'], [...read, 'patch']),
   rule('', ['pods'], ['list', 'watch']),
   rule('', ['pods/eviction'], ['create']),
+  rule('policy', ['poddisruptionbudgets'], ['list']),
   rule('node.k8s.io', ['runtimeclasses'], ['list', 'watch', 'create', 'patch', 'delete']),
   rule('events.k8s.io', ['events'], ['create', 'patch']),
 ]

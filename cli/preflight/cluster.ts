@@ -1,6 +1,7 @@
 /** What the checks look at: plain data. */
 import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
 import type { KubeObject } from '../../kube/resource.ts'
+import type { BudgetObject } from '../../operator/controllers/drain/disruption.ts'
 import type { DrainOptions } from '../../operator/controllers/drain/plan.ts'
 import { type NodeObject as OperatorNode, viewOf } from '../../operator/controllers/node/view.ts'
 import { answerOf, drains } from '../../operator/rollout/answer.ts'
@@ -29,15 +30,10 @@ export interface NodeObject extends OperatorNode {
   status?: OperatorNode['status'] & { nodeInfo?: { operatingSystem?: string; osImage?: string } }
 }
 
-export interface Budget extends KubeObject {
-  spec?: { selector?: RuntimeProfile['spec']['nodeSelector']; unhealthyPodEvictionPolicy?: string }
-  status?: { disruptionsAllowed?: number; currentHealthy?: number; desiredHealthy?: number; expectedPods?: number }
-}
-
 export interface Cluster {
   readonly nodes: readonly NodeObject[]
   readonly pods: readonly Pod[]
-  readonly budgets: readonly Budget[]
+  readonly budgets: readonly BudgetObject[]
   /** Undefined: Drydock is not installed. */
   readonly profiles: readonly RuntimeProfile[] | undefined
   readonly runtimes: readonly NodeRuntime[]
@@ -63,7 +59,7 @@ export interface Look {
   readonly nodes: readonly LookNode[]
   /** The nodes of the whole cluster. */
   readonly everyNode: readonly NodeView[]
-  readonly budgets: readonly Budget[]
+  readonly budgets: readonly BudgetObject[]
   readonly profiles: readonly RuntimeProfile[]
   readonly installed: boolean
 }

@@ -1,14 +1,14 @@
+import { type BudgetObject, covers, refuses } from '../../operator/controllers/drain/disruption.ts'
 import { nameOf, planDrain } from '../../operator/controllers/drain/plan.ts'
 import { list } from '../../operator/rollout/budget.ts'
-import { selects } from '../../operator/rollout/selector.ts'
-import type { Budget, Look, Pod } from './cluster.ts'
+import type { Look, Pod } from './cluster.ts'
 import type { Finding } from './finding.ts'
 
 export const disruptionBudgets = ({ nodes, budgets }: Look): readonly Finding[] => {
   const pods = nodes.filter(({ drains }) => drains).flatMap((node) => planDrain(node.pods, node.drain).evict as Pod[])
   const held = pods.map((pod) => ({ pod, by: budgets.filter((budget) => covers(budget, pod)) }))
   const closed = held.flatMap(({ pod, by: [budget, second] }) =>
-    budget && !second && isClosed(budget) && !mayLeave(pod, budget) ? [{ pod, budget }] : [],
+    budget && !second && refuses(budget, pod) ? [{ pod, budget }] : [],
   )
   return [
     ...[...Map.groupBy(closed, ({ budget }) => budget)].map(([budget, entries]) =>
@@ -21,24 +21,7 @@ export const disruptionBudgets = ({ nodes, budgets }: Look): readonly Finding[] 
   ]
 }
 
-/** By the rules of policy/v1: no selector covers nothing, an empty one the whole namespace. */
-const covers = ({ metadata, spec }: Budget, pod: Pod): boolean =>
-  metadata.namespace === pod.metadata.namespace &&
-  spec?.selector !== undefined &&
-  selects(spec.selector, pod.metadata.labels ?? {})
-
-const isClosed = ({ status }: Budget): boolean => (status?.disruptionsAllowed ?? 0) === 0
-
-/** A pod that serves nobody may leave although the budget is spent. */
-const mayLeave = ({ status }: Pod, { spec, status: budget }: Budget): boolean => {
-  if (status?.phase === 'Pending') return true
-  const isReady = status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True')
-  if (isReady) return false
-  const { currentHealthy = 0, desiredHealthy = 0 } = budget ?? {}
-  return spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow' || (desiredHealthy > 0 && currentHealthy >= desiredHealthy)
-}
-
-const closedFinding = (budget: Budget, pods: readonly Pod[]): Finding => {
+const closedFinding = (budget: BudgetObject, pods: readonly Pod[]): Finding => {
   const { currentHealthy = 0, desiredHealthy = 0, expectedPods = 0 } = budget.status ?? {}
   const holds = pods.map((pod) => `${nameOf(pod)} on ${pod.spec?.nodeName}`).sort()
   return {
@@ -49,7 +32,7 @@ const closedFinding = (budget: Budget, pods: readonly Pod[]): Finding => {
   }
 }
 
-const adviceFor = ({ metadata, status = {} }: Budget): string => {
+const adviceFor = ({ metadata, status = {} }: BudgetObject): string => {
   const { desiredHealthy = 0, expectedPods = 0 } = status
   // The controller counts seconds after the pods came, and evictions are refused until then.
   if (expectedPods === 0) return 'its pods are not counted yet: try again in a minute'
@@ -58,7 +41,7 @@ const adviceFor = ({ metadata, status = {} }: Budget): string => {
     : `make its pods healthy: kubectl get pods -n ${metadata.namespace}`
 }
 
-const ambiguous = (pod: Pod, budgets: readonly Budget[]): Finding => ({
+const ambiguous = (pod: Pod, budgets: readonly BudgetObject[]): Finding => ({
   severity: 'Blocking',
   subject: `Pod ${nameOf(pod)}`,
   what: `is covered by ${budgets.length} PodDisruptionBudgets (${list(budgets.map(({ metadata }) => metadata.name ?? ''))}), which refuses every eviction`,

@@ -1,6 +1,42 @@
 /** The part of RuntimeProfile that says how nodes get to the target: rollout and verify. */
 import { bool, duration, int, intOrPercent, listMap, obj, str } from '../schema.ts'
 import * as rules from './rules.ts'
+import { labelSelector } from './selector.ts'
+
+const gateObject = obj(
+  'What the expression is about: one object by its name, or all of a kind. The chart’s value operator.gateRules must let the operator read it.',
+  {
+    apiVersion: str('Group and version, such as apps/v1; v1 for the core group.', {
+      maxLength: 317,
+      'x-kubernetes-validations': rules.apiVersionRules,
+    }),
+    kind: str('Kind, such as Deployment.', { maxLength: 63, 'x-kubernetes-validations': rules.kindRules }),
+    namespace: str('Namespace of a kind that has one. Absent: the objects of all namespaces.', {
+      maxLength: 63,
+      'x-kubernetes-validations': rules.dnsLabelRules,
+    }),
+    name: str('Name of the one object. While it is not there, the gate does not hold.', {
+      maxLength: 253,
+      'x-kubernetes-validations': rules.dnsNameRules,
+    }),
+    labelSelector: labelSelector('Selects some of the kind. Absent: all of them, at most 500.'),
+  },
+  { required: ['apiVersion', 'kind'], 'x-kubernetes-validations': rules.gateObjectRules },
+)
+
+const gate = obj(
+  'One gate.',
+  {
+    name: str('Name of the gate.', { maxLength: 63, 'x-kubernetes-validations': rules.dnsLabelRules }),
+    object: gateObject,
+    cel: str(
+      'A CEL expression that must be true: `object` is the object of that name, `objects` is the list of those that were selected. An expression that fails does not hold.',
+      { maxLength: 4096 },
+    ),
+    message: str('What people read while the gate does not hold. Absent: the expression.', { maxLength: 512 }),
+  },
+  { required: ['name', 'object', 'cel'] },
+)
 
 export const rollout = obj(
   'How fast and under which conditions nodes are changed.',
@@ -42,17 +78,10 @@ export const rollout = obj(
       { required: ['cron', 'duration'] },
     ),
     gates: listMap(
-      'Conditions that must hold before each node.',
+      'Conditions that must hold before each node starts: asked when a node could start, and every 30 seconds while one does not hold. Nodes under way finish.',
       'name',
-      obj(
-        'One gate.',
-        {
-          name: str('Name of the gate.', { maxLength: 63, 'x-kubernetes-validations': rules.dnsLabelRules }),
-          cel: str('A CEL expression that must be true.', { maxLength: 4096 }),
-        },
-        { required: ['name', 'cel'] },
-      ),
-      { maxItems: 16, 'x-kubernetes-validations': rules.notSupported('rollout.gates') },
+      gate,
+      { maxItems: 16 },
     ),
     drain: obj(
       'How pods leave a node whose change disrupts them.',

@@ -160,6 +160,18 @@ export const timeZoneRules = matching(
   'write the IANA name of a time zone, such as Asia/Ho_Chi_Minh or UTC',
 )
 
+export const apiVersionRules = matching(
+  '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$',
+  'write group and version such as apps/v1, or v1 for the core group',
+)
+export const kindRules = matching('^[A-Z][A-Za-z0-9]*$', 'write a kind such as Deployment')
+export const gateObjectRules: readonly Rule[] = [
+  {
+    rule: '!(has(self.name) && has(self.labelSelector))',
+    message: 'write name for one object or labelSelector for several, not both',
+  },
+]
+
 export const disableEvictionRules: readonly Rule[] = [
   {
     rule: '!self',

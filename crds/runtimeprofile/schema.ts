@@ -1,40 +1,11 @@
 /** RuntimeProfile: what a set of nodes should run under their kubelets. The only object a user writes. */
-import { bool, conditions, int, list, listMap, map, obj, oneOf, type Schema, str } from '../schema.ts'
+import { bool, conditions, int, list, listMap, obj, oneOf, type Schema, str } from '../schema.ts'
 import { rollout, verify } from './rollout.ts'
 import * as rules from './rules.ts'
+import { labelSelector } from './selector.ts'
 import { engineSource, handlerArchive, migration } from './source.ts'
 
-const labelSelector = obj(
-  'Selects the nodes that the profile is for. An empty selector selects every node.',
-  {
-    matchLabels: map(
-      'Labels that a node must have, all of them.',
-      str('The value of the label.', { maxLength: 63, 'x-kubernetes-validations': rules.labelValueRules }),
-      { maxProperties: 16, 'x-kubernetes-validations': rules.labelsRules },
-    ),
-    matchExpressions: list(
-      'Requirements on labels that a node must meet, all of them.',
-      obj(
-        'One requirement on a label.',
-        {
-          key: str('The label key that the requirement is about.', {
-            maxLength: 317,
-            'x-kubernetes-validations': rules.labelKeyRules,
-          }),
-          operator: oneOf('How the label relates to the values.', ['In', 'NotIn', 'Exists', 'DoesNotExist']),
-          values: list(
-            'The values for In and NotIn.',
-            str('One value.', { maxLength: 63, 'x-kubernetes-validations': rules.labelValueRules }),
-            { maxItems: 100 },
-          ),
-        },
-        { required: ['key', 'operator'], 'x-kubernetes-validations': rules.requirementRules },
-      ),
-      { maxItems: 16 },
-    ),
-  },
-  { 'x-kubernetes-map-type': 'atomic' },
-)
+const nodeSelector = labelSelector('Selects the nodes that the profile is for. An empty selector selects every node.')
 
 const engine = obj(
   'The container engine under the kubelet.',
@@ -119,7 +90,7 @@ const registry = obj(
 const spec = obj(
   'What the nodes should run, and how they get there.',
   {
-    nodeSelector: labelSelector,
+    nodeSelector,
     engine,
     cgroupDriver: oneOf('The cgroup driver of kubelet and engine, always changed as one pair. Absent: as found.', [
       'systemd',

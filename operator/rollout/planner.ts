@@ -31,7 +31,7 @@ export function plan(state: RolloutState, now: Date): Plan {
     member,
     stage: stageOf(member, wish),
   }))
-  const { started, stop, waits, lookAgainMilliseconds } = startTurns(state, staged, wish)
+  const { started, stop, waits, lookAgainMilliseconds, questions } = startTurns(state, staged, wish)
   const reporting = { reportOf, revision, isDeleting, isStopped: stop !== undefined && endsReport(stop) }
   const decisions = [
     ...finalizing(profile),
@@ -49,6 +49,7 @@ export function plan(state: RolloutState, now: Date): Plan {
     counts: countsOf(staged),
     report: reports.find(({ name }) => name === reportOf(revision))?.name ?? latest(state, revision),
     lookAgainMilliseconds: soonest(staged, lookAgainMilliseconds),
+    questions,
   }
 }
 

@@ -27,3 +27,17 @@ function meets(
       return value === undefined
   }
 }
+
+/** The selector as the query of a list has it. */
+export function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string {
+  const texts = {
+    In: (key: string, values: readonly string[]) => `${key} in (${values.join(',')})`,
+    NotIn: (key: string, values: readonly string[]) => `${key} notin (${values.join(',')})`,
+    Exists: (key: string) => key,
+    DoesNotExist: (key: string) => `!${key}`,
+  }
+  return [
+    ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
+    ...matchExpressions.map(({ key, operator, values = [] }) => texts[operator](key, values)),
+  ].join(',')
+}

@@ -1,8 +1,10 @@
 /** Which nodes have their turn now, and what holds the others back. */
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
-import { type Budget, budgetOf, list, overBudget, take } from './budget.ts'
+import { budgetOf, list, overBudget, take } from './budget.ts'
 import { type Canary, canaryOf } from './canary.ts'
-import type { Delay, Known, Member, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
+import type { Candidate, Circumstances } from './candidate.ts'
+import { isGated, mayNotEvict } from './looks.ts'
+import type { Delay, Known, Member, Question, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
 import { type Opening, openingOf, outsideWindow, windowInvalid } from './window.ts'
 
 export interface Start {
@@ -13,22 +15,8 @@ export interface Start {
   readonly waits: Reason | undefined
   /** When a node may start although no object changes. In milliseconds from now. */
   readonly lookAgainMilliseconds: number | undefined
-}
-
-interface Candidate extends Staged {
-  readonly member: Known
-  readonly stage: Extract<Stage, { at: 'startable' }>
-}
-
-/** What the nodes that could start have in common. */
-interface Circumstances {
-  readonly staged: readonly Staged[]
-  readonly now: Date
-  readonly window: Opening | undefined
-  readonly canary: Canary | undefined
-  readonly budget: Budget
-  /** Nodes of the control plane that are not in service. */
-  readonly busy: readonly string[]
+  /** What must be known before anything more starts. */
+  readonly questions: readonly Question[]
 }
 
 type Obstacle = (candidate: Candidate, circumstances: Circumstances) => Delay | undefined
@@ -41,6 +29,8 @@ const obstacles: readonly Obstacle[] = [
   waitsForCanary, // what has not proven itself on a few is not done to many
   isOverBudget, // too many are out of service
   isControlPlane, // after all workers, and one at a time
+  isGated, // people know of something that must not be disturbed
+  mayNotEvict, // its drain would only wait, with the node out of service
 ]
 
 /** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
@@ -53,22 +43,30 @@ export function startTurns(state: RolloutState, staged: readonly Staged[], wish:
   const busy = [...state.busyControlPlane]
   const started: Known[] = []
   const delays: Delay[] = []
+  const common = { profile: state.profile, looks: state.looks, staged, now: wish.now, window, canary }
   for (const candidate of staged.filter(isCandidate)) {
     const { node } = candidate.member
-    const delay = stop
-      ? { why: stop }
-      : firstObstacle(candidate, { staged, now: wish.now, window, canary, budget, busy })
-    if (delay) {
-      delays.push(delay)
-      continue
-    }
+    const delay = stop ? { why: stop } : firstObstacle(candidate, { ...common, budget, busy })
+    if (delay) delays.push(delay)
+    else started.push(candidate.member)
+    if (delay && !mayBeFree(delay)) continue
+    // The place of a node that is asked about is taken: no more are asked about than could start.
     budget = take(budget, node.name)
     if (node.controlPlane) busy.push(node.name)
-    started.push(candidate.member)
   }
   const times = delays.flatMap(({ lookAgainMilliseconds }) => lookAgainMilliseconds ?? [])
   const lookAgainMilliseconds = times.length === 0 ? undefined : Math.min(...times)
-  return { started, stop, waits: delays[0]?.why, lookAgainMilliseconds }
+  return { started, stop, waits: delays[0]?.why, lookAgainMilliseconds, questions: questionsOf(delays) }
+}
+
+const mayBeFree = ({ question }: Delay): boolean =>
+  question?.ask === 'gates' || (question !== undefined && !question.isRepeated)
+
+/** The gates are asked about once for all nodes. */
+function questionsOf(delays: readonly Delay[]): Question[] {
+  const questions = delays.flatMap(({ question }) => question ?? [])
+  const gates = questions.find(({ ask }) => ask === 'gates')
+  return gates ? [gates] : questions
 }
 
 const isCandidate = (one: Staged): one is Candidate => one.stage.at === 'startable' && one.member.runtime !== undefined

@@ -108,9 +108,31 @@ export interface ReportView {
   readonly nodes: readonly { readonly name: string; readonly attempt: number | undefined; readonly result: string }[]
 }
 
+/** The answer to a question that is asked only when a node could start. */
+export interface Look {
+  /** What stands in the way; undefined: nothing does. */
+  readonly why: Reason | undefined
+  /** For how long the answer holds; 0: it is old. In milliseconds. */
+  readonly freshMilliseconds: number
+}
+
+export type Question =
+  /** Do the gates of the profile hold? */
+  | { readonly ask: 'gates' }
+  /** Do the disruption budgets let the pods of the node go? */
+  | { readonly ask: 'evictions'; readonly node: string; readonly isRepeated: boolean }
+
+/** The answers that are known; what is not asked is not there. */
+export interface Looks {
+  readonly gates: Look | undefined
+  /** By name of the node. */
+  readonly evictions: ReadonlyMap<string, Look>
+}
+
 export interface RolloutState {
   readonly profile: RuntimeProfile
   readonly members: readonly Member[]
+  readonly looks: Looks
   /** Control-plane nodes of the whole cluster that are not Ready or in the middle of a change, of any profile. */
   readonly busyControlPlane: readonly string[]
   readonly reports: readonly ReportView[]
@@ -188,6 +210,8 @@ export interface Plan {
   readonly report: string | undefined
   /** When the plan can change although no object does. In milliseconds from now. */
   readonly lookAgainMilliseconds: number | undefined
+  /** What has to be known before anything more starts; the plan made with the answers goes further. */
+  readonly questions: readonly Question[]
 }
 
 /** Where one node is, and the one thing to do next with it. */
@@ -223,6 +247,7 @@ export interface Delay {
   readonly why: Reason
   /** When that can change although no object does. In milliseconds from now. */
   readonly lookAgainMilliseconds?: number
+  readonly question?: Question
 }
 
 /** What the stages of one profile's nodes have in common. */

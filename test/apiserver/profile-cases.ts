@@ -27,6 +27,8 @@ const handlers = (...items: Patch[]): Patch => spec({ handlers: items })
 const archive = (patch: Patch): Patch =>
   engine({ source: { archive: { url: 'https://example.com/a.tar.gz', sha256: 'a'.repeat(64), ...patch } } })
 const rollout = (patch: Patch): Patch => spec({ rollout: patch })
+const gate = (object: Patch): Patch =>
+  rollout({ gates: [{ name: 'g', object: { apiVersion: 'v1', kind: 'ConfigMap', ...object }, cel: 'true' }] })
 const selector = (patch: Patch): Patch => spec({ nodeSelector: patch })
 const expressions = (...items: Patch[]): Patch => selector({ matchExpressions: items })
 const image = (sandboxImage: string): Patch => spec({ sandboxImage })
@@ -435,11 +437,25 @@ const refusedRollouts: readonly Refused[] = [
     says: /spec\.rollout\.window\.timeZone: .*write the IANA name of a time zone, such as Asia\/Ho_Chi_Minh or UTC/,
   })),
   {
-    name: 'gates',
+    name: 'a gate about nothing',
     patch: rollout({ gates: [{ name: 'no-alerts', cel: 'true' }] }),
-    says: notSupported('rollout.gates'),
+    says: /spec\.rollout\.gates\[0\]\.object: .*Required value/,
   },
-  { name: 'gates that are empty', patch: rollout({ gates: [] }), says: notSupported('rollout.gates') },
+  {
+    name: 'a gate by name and by label',
+    patch: gate({ name: 'freeze', labelSelector: { matchLabels: { a: 'b' } } }),
+    says: /spec\.rollout\.gates\[0\]\.object: .*write name for one object or labelSelector for several, not both/,
+  },
+  {
+    name: 'a gate about an unversioned group',
+    patch: gate({ apiVersion: 'apps' }),
+    says: /spec\.rollout\.gates\[0\]\.object\.apiVersion: .*write group and version such as apps\/v1/,
+  },
+  {
+    name: 'a gate about a plural',
+    patch: gate({ kind: 'configmaps' }),
+    says: /spec\.rollout\.gates\[0\]\.object\.kind: .*write a kind such as Deployment/,
+  },
   {
     name: 'disableEviction',
     patch: rollout({ drain: { disableEviction: true } }),
@@ -623,6 +639,12 @@ export const accepted: readonly { readonly name: string; readonly patch: Patch }
   { name: 'a verify timeout in seconds', patch: spec({ verify: { timeout: '600s' } }) },
   { name: 'a paused rollout', patch: rollout({ paused: true }) },
   { name: 'a canary', patch: rollout({ canary: { soak: '10m' } }) },
+  { name: 'a gate by name', patch: gate({ namespace: 'ops', name: 'freeze' }) },
+  {
+    name: 'a gate by labels',
+    patch: gate({ labelSelector: { matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] } }),
+  },
+  { name: 'no gates', patch: rollout({ gates: [] }) },
   { name: 'canaries that soak for a week', patch: rollout({ canary: { nodes: 3, soak: '168h' } }) },
   { name: 'a window in UTC', patch: rollout({ window: { cron: '0 1 * * *', duration: '4h' } }) },
   ...['0,30 1-5/2 */2 JAN-MAR,12 MON-FRI', '59 23 31 12 7', '*/15 * * * *'].map((cron) => ({

@@ -78,6 +78,7 @@ t.test('the rights of the operator are these', async (t) => {
     '/nodes: get list watch patch',
     '/pods: list watch',
     '/pods/eviction: create',
+    'policy/poddisruptionbudgets: list',
     'node.k8s.io/runtimeclasses: list watch create patch delete',
     'events.k8s.io/events: create patch',
   ])
@@ -167,6 +168,23 @@ t.test('values reach the operator', async (t) => {
   t.notOk(rendered.some(({ kind }) => kind === 'NetworkPolicy'))
 })
 
+t.test('what gates may read is what the values grant, and nothing else', async (t) => {
+  const rule = { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }
+  const rendered = await render(`operator.gateRules=${JSON.stringify([rule])}`)
+  const role = rendered.find(
+    ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === 'drydock-operator-gates',
+  )
+  t.strictSame(role?.rules, [rule])
+  const binding = rendered.find(
+    ({ kind, metadata }) => kind === 'ClusterRoleBinding' && metadata.name === 'drydock-operator-gates',
+  )
+  t.match(binding, {
+    roleRef: { kind: 'ClusterRole', name: 'drydock-operator-gates' },
+    subjects: [{ name: 'drydock-operator', namespace: 'dry' }],
+  })
+  t.notOk(manifests.some(({ metadata }) => metadata.name === 'drydock-operator-gates'))
+})
+
 const refused: [value: string, says: string][] = [
   ['image="x"', "additional properties 'image' not allowed"],
   ['images.operator={"repository":"r","digest":"x"}', "additional properties 'digest' not allowed"],
@@ -175,6 +193,10 @@ const refused: [value: string, says: string][] = [
   ['images.pullPolicy="Sometimes"', "value must be one of 'Always', 'IfNotPresent', 'Never'"],
   ['operator.replicas=0', 'minimum: got 0, want 1'],
   ['operator.logLevel="loud"', 'value must be one of'],
+  [
+    'operator.gateRules=[{"apiGroups":[""],"resources":["pods"],"verbs":["delete"]}]',
+    "value must be one of 'get', 'list'",
+  ],
   ['networkPolicy.enabled="yes"', 'got string, want boolean'],
 ]
 t.test('values that mean nothing are refused by name', async (t) => {

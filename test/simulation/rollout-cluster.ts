@@ -10,7 +10,7 @@ import { answerOf, isOpen } from '../../operator/rollout/answer.ts'
 import { handlerLabel, isHandlerLabel } from '../../operator/rollout/handlers.ts'
 import { formatCordon } from '../../operator/rollout/marks.ts'
 import { plan } from '../../operator/rollout/planner.ts'
-import type { Decision, DrainProgress, Plan, RolloutState } from '../../operator/rollout/types.ts'
+import type { Decision, DrainProgress, Look, Plan, Reason, RolloutState } from '../../operator/rollout/types.ts'
 
 export type Fate = 'Committed' | 'Refused' | 'RolledBack' | 'Failed' | 'Silent'
 export type Action = 'None' | 'Restart' | 'DrainRestart' | 'DrainSwitch'
@@ -37,6 +37,11 @@ export const spec = (over: Partial<RuntimeProfileSpec> = {}): RuntimeProfileSpec
   ...over,
 })
 
+const fresh = (why: Reason | undefined): Look => ({ why, freshMilliseconds: 2_000 })
+
+const heldBy = (node: string, held: ReadonlySet<string>): Reason | undefined =>
+  held.has(node) ? { reason: 'DisruptionBudget', message: `PDB shop/cart allows 0 disruptions: ${node}` } : undefined
+
 export class SimulatedCluster {
   readonly profiles = new Map<string, RuntimeProfile>()
   readonly nodes = new Map<string, NodeObject>()
@@ -50,6 +55,12 @@ export class SimulatedCluster {
   readonly blockedDrains = new Set<string>()
   /** Nodes whose host is not as it was before, whatever the API knows of it. */
   readonly changed = new Set<string>()
+  /** Nodes whose pods a disruption budget holds, as a look at them says. */
+  readonly heldPods = new Set<string>()
+  /** What the gates say when they are asked; undefined: they hold. */
+  gateSays: Reason | undefined
+  /** Nothing is answered before a plan asks for it: names of nodes, and `gates`. */
+  readonly asked = new Set<string>()
   now = new Date('2026-01-01T00:00:00Z')
   /** Sees each decision of `settle` before it is carried out. */
   watch: (profile: string, decision: Decision) => void = () => undefined
@@ -143,12 +154,24 @@ export class SimulatedCluster {
     return gather(profile, stores, {
       drain: (node) => this.drains.get(node),
       gateMilliseconds: ({ metadata }) => this.gate.get(metadata.name) ?? 0,
+      gates: () => (this.asked.has('gates') ? fresh(this.gateSays) : undefined),
+      evictions: (node) => (this.asked.has(node) ? fresh(heldBy(node, this.heldPods)) : undefined),
     })
   }
 
+  /** With an answer to every question of this moment. */
   plan(name: string): Plan | undefined {
-    const state = this.state(name)
-    return state && plan(state, this.now)
+    this.asked.clear()
+    for (;;) {
+      const state = this.state(name)
+      const planned = state && plan(state, this.now)
+      if (!planned || planned.questions.length === 0) return planned
+      for (const question of planned.questions) {
+        const subject = question.ask === 'gates' ? 'gates' : question.node
+        if (this.asked.has(subject)) throw new Error(`${subject} is asked about once more`)
+        this.asked.add(subject)
+      }
+    }
   }
 
   /** What the executor does, one decision. The writer is the real one. */

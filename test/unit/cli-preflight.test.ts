@@ -1,14 +1,8 @@
 import t from 'tap'
 import { findingsOf } from '../../cli/preflight/checks.ts'
-import {
-  type Budget,
-  type Cluster,
-  lookAt,
-  type NodeObject,
-  type Pod,
-  type Scope,
-} from '../../cli/preflight/cluster.ts'
+import { type Cluster, lookAt, type NodeObject, type Pod, type Scope } from '../../cli/preflight/cluster.ts'
 import type { NodeRuntime, NodeRuntimeStatus, RuntimeProfile } from '../../crds/types.gen.ts'
+import type { BudgetObject } from '../../operator/controllers/drain/disruption.ts'
 
 const node = (
   name: string,
@@ -55,7 +49,7 @@ const pod = (
 
 const mounts = (...paths: string[]) => ({ volumes: paths.map((path) => ({ name: 'v', hostPath: { path } })) })
 
-const budget = (status: Budget['status'], spec: Budget['spec'] = {}, name = 'shop'): Budget => ({
+const budget = (status: BudgetObject['status'], spec: BudgetObject['spec'] = {}, name = 'shop'): BudgetObject => ({
   metadata: { namespace: 'shop', name },
   spec: { selector: { matchLabels: { app: 'shop' } }, ...spec },
   ...(status && { status }),

@@ -188,6 +188,7 @@ t.test('the status follows kstatus and is the same object when nothing changed',
     counts,
     report: 'p-r',
     lookAgainMilliseconds: undefined,
+    questions: [],
   }
   const given = profile('p')
   const first = statusOf(given, plan, new Date('2026-01-01T00:00:00Z'))

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
-import type { Decision } from '../../operator/rollout/types.ts'
+import { mayNotEvict } from '../../operator/rollout/looks.ts'
+import type { Decision, Look } from '../../operator/rollout/types.ts'
 import { openingOf } from '../../operator/rollout/window.ts'
 import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
 
@@ -272,4 +273,91 @@ t.test('restoring disrupts too and waits for the window', async (t) => {
   sim.now = new Date('2026-01-02T00:00:00Z')
   t.same(await changed(sim), ['a'])
   t.notOk(sim.profiles.has('p'))
+})
+
+t.test(
+  'a disruption budget that allows nothing holds a node back before it is cordoned, and lets the next pass',
+  async (t) => {
+    const sim = cluster(['a', 'b'], {})
+    sim.heldPods.add('a')
+    t.same(await changed(sim), ['b'])
+    t.notOk(sim.view('a')?.unschedulable)
+    const planned = sim.plan('p')
+    t.match(planned, {
+      progress: 'Reconciling',
+      decisions: [],
+      why: { message: 'PDB shop/cart allows 0 disruptions: a' },
+    })
+    t.ok((planned?.lookAgainMilliseconds ?? 0) > 0, 'it is looked at again although no object changes')
+    sim.heldPods.clear()
+    t.same(await changed(sim), ['a'])
+  },
+)
+
+t.test('pods are looked at only of nodes that could start and need a drain', async (t) => {
+  const asks = (sim: SimulatedCluster): string[] => {
+    sim.plan('p')
+    return [...sim.asked]
+  }
+  const prepared = async (rollout: Rollout): Promise<SimulatedCluster> => {
+    const sim = cluster(['a', 'b', 'c'], { ...rollout, paused: true })
+    await sim.settle()
+    sim.apply('p', spec({ rollout }))
+    return sim
+  }
+  t.same(asks(await prepared({})), ['a'], 'as many as could start')
+  t.same(asks(await prepared({ maxUnavailable: 2 })), ['a', 'b'])
+  t.same(asks(await prepared({ paused: true })), [])
+  t.same(asks(await prepared({ window: { cron: '0 12 * * *', duration: '1h' } })), [])
+  const held = await prepared({})
+  held.heldPods.add('a')
+  t.same(asks(held), ['a', 'b'], 'the next one when the first is held back')
+  const easy = await prepared({ maxUnavailable: 3 })
+  for (const name of ['a', 'b']) easy.runtimes.get(name)!.status!.action = 'Restart'
+  t.same(asks(easy), ['c'], 'a node that is not drained is nobody’s business')
+})
+
+t.test('an old answer goes on holding a node back, and is asked for once more', async (t) => {
+  const candidate = { member: { node: { name: 'a' } }, stage: { action: 'DrainRestart' } } as never
+  const why = { reason: 'DisruptionBudget', message: 'PDB' }
+  const ask = (look?: Look) =>
+    mayNotEvict(candidate, { looks: { gates: undefined, evictions: new Map(look && [['a', look]]) } })
+  t.match(ask({ why, freshMilliseconds: 700 }), { why, lookAgainMilliseconds: 700, question: undefined })
+  t.match(ask({ why, freshMilliseconds: 0 }), { why, question: { node: 'a', isRepeated: true } })
+  t.match(ask(), { question: { node: 'a', isRepeated: false } })
+  t.equal(ask({ why: undefined, freshMilliseconds: 1 }), undefined)
+  t.match(
+    ask({ why: undefined, freshMilliseconds: 0 }),
+    { question: { isRepeated: false } },
+    'nobody starts on an old yes',
+  )
+})
+
+const object = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'ops', name: 'freeze' }
+const gated: Rollout = { gates: [{ name: 'no-freeze', object, cel: 'object.data.on == "no"' }] }
+
+t.test('gates hold back whatever could start, are asked only then, and let what is under way finish', async (t) => {
+  const sim = cluster(['a', 'b'], { ...gated, maxUnavailable: 1 })
+  sim.blockedDrains.add('a')
+  t.same(await changed(sim), [])
+  sim.gateSays = { reason: 'GateClosed', message: 'Gate no-freeze holds the rollout: frozen' }
+  sim.blockedDrains.clear()
+  sim.drains.clear()
+  t.same(await changed(sim), ['a'], 'it was being drained')
+  t.match(sim.plan('p'), { progress: 'Reconciling', why: { message: 'Gate no-freeze holds the rollout: frozen' } })
+  t.same([...sim.asked], ['gates'], 'no pods are looked at meanwhile')
+  sim.gateSays = undefined
+  t.same(await changed(sim), ['b'])
+  sim.plan('p')
+  t.same([...sim.asked], [], 'a converged fleet asks nothing')
+})
+
+t.test('gates are asked about nodes that get back what they ran before, too', async (t) => {
+  const sim = cluster(['a'], gated)
+  await sim.settle()
+  sim.gateSays = { reason: 'GateClosed', message: 'no' }
+  sim.remove('p')
+  t.same(await changed(sim), [])
+  sim.gateSays = undefined
+  t.same(await changed(sim), ['a'])
 })

@@ -1,7 +1,7 @@
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import { isTaken } from '../../rollout/availability.ts'
 import { intentOf } from '../../rollout/conflict.ts'
-import type { DrainProgress, Member, RolloutState } from '../../rollout/types.ts'
+import type { DrainProgress, Look, Member, RolloutState } from '../../rollout/types.ts'
 import { type ReportObject, reportViewOf } from '../migrationreport/view.ts'
 import { type NodeObject, viewOf } from '../node/view.ts'
 import type { Store } from '../store.ts'
@@ -13,16 +13,19 @@ export interface Stores {
   readonly reports: Store<ReportObject>
 }
 
-/** What only this process knows of a node. */
-export interface NodeMemory {
+/** What only this process knows. */
+export interface Memory {
   readonly drain: (node: string) => DrainProgress | undefined
   readonly gateMilliseconds: (runtime: NodeRuntime) => number
+  readonly gates: (profile: RuntimeProfile) => Look | undefined
+  readonly evictions: (node: string) => Look | undefined
 }
 
 /** All that the plan of one profile depends on, at one moment. */
-export function gather(profile: RuntimeProfile, stores: Stores, memory: NodeMemory): RolloutState {
+export function gather(profile: RuntimeProfile, stores: Stores, memory: Memory): RolloutState {
   const profiles = stores.profiles.list()
   const members: Member[] = []
+  const evictions = new Map<string, Look>()
   const busyControlPlane: string[] = []
   for (const object of stores.nodes.list()) {
     const node = viewOf(object)
@@ -31,6 +34,8 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: NodeMemo
     const intent = intentOf(profile, profiles, node, runtime)
     if (!intent) continue
     const gateMilliseconds = runtime ? memory.gateMilliseconds(runtime) : 0
+    const look = memory.evictions(node.name)
+    if (look) evictions.set(node.name, look)
     members.push({ node, runtime, intent, drain: memory.drain(node.name), gateMilliseconds })
   }
   const { name, uid } = profile.metadata
@@ -42,6 +47,7 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: NodeMemo
   return {
     profile,
     members,
+    looks: { gates: memory.gates(profile), evictions },
     busyControlPlane: busyControlPlane.sort(),
     reports: reports.map(reportViewOf),
     formerReports: former.map(({ metadata }) => metadata.name),

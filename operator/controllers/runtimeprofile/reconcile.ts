@@ -1,5 +1,5 @@
 /** Gather, plan, execute, and say so in one write. */
-import type { NodeRuntime, RuntimeProfile, RuntimeProfileStatus } from '../../../crds/types.gen.ts'
+import type { RuntimeProfile, RuntimeProfileStatus } from '../../../crds/types.gen.ts'
 import type { KubeClient } from '../../../kube/client.ts'
 import type { Clock } from '../../../kube/clock.ts'
 import type { ReconcileResult } from '../../../kube/controller.ts'
@@ -18,7 +18,8 @@ import type { Drainer } from '../drain/drainer.ts'
 import { refresh } from '../store-write.ts'
 import { type Executor, execute, type Seen, seenBy } from './execute.ts'
 import type { GateTimer } from './gate-timer.ts'
-import { gather, type Stores } from './gather.ts'
+import { gather, type Memory, type Stores } from './gather.ts'
+import { drainOptions, type Lookout } from './lookout.ts'
 import { statusOf } from './status.ts'
 
 export interface ProfileControllerOptions {
@@ -27,6 +28,7 @@ export interface ProfileControllerOptions {
   readonly executor: Executor
   readonly drainer: Drainer
   readonly gate: GateTimer
+  readonly lookout: Lookout
   readonly clock: Clock
   readonly metrics: Metrics
 }
@@ -35,6 +37,8 @@ export interface ProfileControllerOptions {
 const statusMilliseconds = 2_000
 /** One node's decisions follow from each other at most so often without news from outside. */
 const longestChain = 10
+/** Plans that ask something of the cluster before one is carried out: the next ones come a second later. */
+const mostQuestions = 8
 
 /**
  * The rollouts of all profiles. Must be given one profile at a time: a control-plane node of one is seen by the plans
@@ -65,15 +69,25 @@ export class ProfileController {
   }
 
   async #plan(profile: RuntimeProfile): Promise<{ state: RolloutState; planned: Plan; seen: Seen }> {
-    const { stores, drainer, gate, clock } = this.#options
-    const memory = {
-      drain: (node: string) => drainer.progress(node),
-      gateMilliseconds: (runtime: NodeRuntime) => gate.milliseconds(runtime),
+    const { stores, drainer, gate, lookout, clock } = this.#options
+    const memory: Memory = {
+      drain: (node) => drainer.progress(node),
+      gateMilliseconds: (runtime) => gate.milliseconds(runtime),
+      gates: (of) => lookout.gates(of),
+      evictions: (node) => lookout.evictions(node),
     }
     await this.#look(gather(profile, stores, memory).members)
-    const state = gather(profile, stores, memory)
-    const planned = plan(state, clock.now())
-    return { state, planned, seen: seenBy(planned.decisions, stores) }
+    for (let round = 1; ; round++) {
+      const state = gather(profile, stores, memory)
+      const planned = plan(state, clock.now())
+      const isAnswered = round < mostQuestions && (await this.#ask(profile, planned))
+      if (!isAnswered) return { state, planned, seen: seenBy(planned.decisions, stores) }
+    }
+  }
+
+  /** What is asked only now that a node could start. False when there is nothing new to plan with. */
+  async #ask(profile: RuntimeProfile, { questions }: Plan): Promise<boolean> {
+    return questions.length > 0 && (await this.#options.lookout.ask(profile, questions))
   }
 
   /** Reads the Nodes that a commit waits for: neither a slow watch nor a gap in it must lead to a rollback. */
@@ -125,8 +139,9 @@ export class ProfileController {
   }
 
   #leave(name: string): void {
-    const { drainer, metrics } = this.#options
+    const { drainer, lookout, metrics } = this.#options
     drainer.keep(name, [])
+    lookout.forget(name)
     this.#statusWrittenAtMs.delete(name)
     for (const phase of ['selected', 'ready', 'updating', 'waiting', 'failed', 'unavailable']) {
       metrics.set(rolloutNodes, { profile: name, phase }, 0)
@@ -140,14 +155,13 @@ function isCompared(member: Member): member is Known {
 }
 
 function drainsOf({ members, profile }: RolloutState, decisions: readonly Decision[]): DrainRequest[] {
-  const { deleteEmptyDirData = false, deleteUnmanagedPods = false } = profile.spec.rollout?.drain ?? {}
+  const options = drainOptions(profile)
   const drained = new Set(decisions.flatMap((decision) => (decision.kind === 'Drain' ? [decision.node] : [])))
   return members
     .filter(({ node }) => drained.has(node.name))
     .map(({ node, runtime }) => ({
       node: node.name,
       since: node.cordon?.since ?? (runtime && turnOf(runtime))?.startTime ?? '',
-      deleteEmptyDirData,
-      deleteUnmanagedPods,
+      ...options,
     }))
 }
