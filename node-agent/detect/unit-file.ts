@@ -5,9 +5,10 @@ import type { Host } from '../host/host.ts'
 export interface Word {
   readonly text: string
   readonly path: string
-  /** Line in that file, from 1. */
+  /** Line in that file, from 1: the first one of a setting that goes on over several. */
   readonly line: number
-  readonly environmentFile: boolean
+  /** What it is written in there. */
+  readonly source: 'ExecStart' | 'Environment' | 'EnvironmentFile'
 }
 
 export interface Service {
@@ -27,21 +28,27 @@ interface Setting {
 
 /** The [Service] section of a unit file and its drop-ins (`UnitState.files`). */
 export async function readService(host: Host, files: readonly string[]): Promise<Service> {
-  const settings: Setting[] = []
-  for (const path of files) settings.push(...settingsOf(path, (await host.readFile(path))?.toString() ?? ''))
+  const read = async (path: string): Promise<FileFound> => ({ path, bytes: await host.readFile(path) })
+  const units = await Promise.all(files.map(read))
+  const paths = afterReset(settingsIn(units), 'EnvironmentFile').map(({ value }) => value.replace(/^-/, ''))
+  return serviceOf(units, await Promise.all(paths.map(read)))
+}
+
+/** Pure: the same, of files that were read before. */
+export function serviceOf(units: readonly FileFound[], environmentFiles: readonly FileFound[]): Service {
+  const settings = settingsIn(units)
   const environment = new Map<string, Word>()
-  for (const setting of afterReset(settings, 'Environment')) {
-    for (const word of wordsOf(setting.value)) assign(environment, { ...setting, text: word, environmentFile: false })
-  }
-  const environmentFiles: FileFound[] = []
-  for (const { value } of afterReset(settings, 'EnvironmentFile')) {
-    const path = value.replace(/^-/, '')
-    const bytes = await host.readFile(path)
-    environmentFiles.push({ path, bytes })
-    for (const word of environmentOf(path, bytes?.toString() ?? '')) assign(environment, word)
-  }
+  for (const word of afterReset(settings, 'Environment').flatMap(assigned)) assign(environment, word)
+  for (const word of environmentFiles.flatMap((file) => assignmentsOf(file, 'EnvironmentFile')))
+    assign(environment, word)
   const start = afterReset(settings, 'ExecStart').at(-1)
   return { command: start ? commandOf(start, environment) : [], environment, environmentFiles }
+}
+
+/** Every `NAME=value` of an environment file, or of the Environment= lines of a unit file. */
+export function assignmentsOf(file: FileFound, source: 'Environment' | 'EnvironmentFile'): Word[] {
+  if (source === 'EnvironmentFile') return environmentOf(file)
+  return settingsIn([file]).flatMap((setting) => (setting.key === 'Environment' ? assigned(setting) : []))
 }
 
 /** The value of `--name value` or `--name=value`, the last one: it is the one that counts. */
@@ -53,6 +60,15 @@ export function flagOf(command: readonly Word[], ...names: readonly string[]): W
     return value.length > 0 ? { ...word, text: value.join('=') } : command[at + 1]
   }
   return undefined
+}
+
+function settingsIn(files: readonly FileFound[]): Setting[] {
+  return files.flatMap(({ path, bytes }) => settingsOf(path, bytes?.toString() ?? ''))
+}
+
+function assigned(setting: Setting): Word[] {
+  const { path, line, value } = setting
+  return wordsOf(value).map((text) => ({ text, path, line, source: 'Environment' }))
 }
 
 function settingsOf(path: string, text: string): Setting[] {
@@ -79,12 +95,19 @@ function afterReset(settings: readonly Setting[], key: string): Setting[] {
   return all.slice(all.findLastIndex(({ value }) => value === '') + 1)
 }
 
-function environmentOf(path: string, text: string): Word[] {
-  return text.split(/\r?\n/).flatMap((raw, at) => {
-    const [, name, value] = /^\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)$/.exec(raw) ?? []
-    if (name === undefined) return []
-    return [{ text: `${name}=${wordsOf(value!).join(' ')}`, path, line: at + 1, environmentFile: true }]
-  })
+function environmentOf({ path, bytes }: FileFound): Word[] {
+  const words: Word[] = []
+  let pending: { line: number; text: string } | undefined
+  for (const [at, raw] of (bytes?.toString() ?? '').split(/\r?\n/).entries()) {
+    if (!pending && /^\s*[#;]/.test(raw)) continue
+    const line: number = pending?.line ?? at + 1
+    const whole: string = (pending?.text ?? '') + raw
+    pending = whole.endsWith('\\') ? { line, text: whole.slice(0, -1) } : undefined
+    const [, name, value] = (pending ? undefined : /^\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)$/.exec(whole)) ?? []
+    if (name === undefined) continue
+    words.push({ text: `${name}=${wordsOf(value!).join(' ')}`, path, line, source: 'EnvironmentFile' })
+  }
+  return words
 }
 
 function assign(environment: Map<string, Word>, word: Word): void {
@@ -100,12 +123,12 @@ function commandOf({ value, path, line }: Setting, environment: ReadonlyMap<stri
       return variable ? wordsOf(variable.text).map((word) => ({ ...variable, text: word })) : []
     }
     const replaced = text.replace(/\$\{([A-Za-z_]\w*)\}/g, (_, name: string) => environment.get(name)?.text ?? '')
-    return [{ text: replaced, path, line, environmentFile: false }]
+    return [{ text: replaced, path, line, source: 'ExecStart' }]
   })
 }
 
 /** Splits at blanks outside of quotes. */
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return [...text.matchAll(/(?:[^\s"']|"(?:[^"\\]|\\.)*"|'[^']*')+/g)].map(([word]) =>
     word.replace(/"((?:[^"\\]|\\.)*)"|'([^']*)'/g, (_, double: string | undefined, single: string | undefined) =>
       double === undefined ? single! : double.replace(/\\(.)/g, '$1'),

@@ -39,7 +39,7 @@ function targetEdits(
   const { kubelet } = observation
   return [
     ...orThrow(engine.render(found, target, pasts)),
-    ...(kubelet ? orThrow(renderKubelet(kubelet, target.cgroupDriver, pasts)) : []),
+    ...(kubelet ? orThrow(renderKubelet(kubelet, { driver: target.cgroupDriver, endpoint: undefined }, pasts)) : []),
   ]
 }
 

@@ -3,7 +3,7 @@ import { readService } from '../../node-agent/detect/unit-file.ts'
 import { type FileEdit, isRefusal, type Pasts, type Refusal } from '../../node-agent/engines/engine.ts'
 import { detectKubelet } from '../../node-agent/kubelet/detect.ts'
 import type { KubeletFound } from '../../node-agent/kubelet/kubelet.ts'
-import { renderKubelet } from '../../node-agent/kubelet/render.ts'
+import { type KubeletTarget, removedFlags, renderKubelet } from '../../node-agent/kubelet/render.ts'
 import { hostOf } from './detect-host.ts'
 
 const unit = '/lib/systemd/system/kubelet.service'
@@ -28,10 +28,10 @@ ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS \\
     'apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: cgroupfs # with the engine\ncontainerRuntimeEndpoint: unix:///var/run/containerd/containerd.sock\nkind: KubeletConfiguration\n',
 }
 
-async function kubelet(files: Record<string, string> = {}): Promise<KubeletFound> {
+async function kubelet(files: Record<string, string> = {}, version = '1.36.3'): Promise<KubeletFound> {
   const host = hostOf({
     files: { ...kubeadm, ...files },
-    programs: { '/usr/bin/kubelet --version': 'Kubernetes v1.36.3\n' },
+    programs: { '/usr/bin/kubelet --version': `Kubernetes v${version}\n` },
     units: { 'kubelet.service': { execStart: '/usr/bin/kubelet', files: [unit, dropIn] } },
   })
   return (await detectKubelet(host))!
@@ -39,10 +39,11 @@ async function kubelet(files: Record<string, string> = {}): Promise<KubeletFound
 
 function edits(
   found: KubeletFound,
-  driver: 'systemd' | 'cgroupfs' | undefined,
+  asked: 'systemd' | 'cgroupfs' | undefined | Partial<KubeletTarget>,
   pasts: Pasts = new Map(),
 ): readonly FileEdit[] {
-  const result = renderKubelet(found, driver, pasts)
+  const wanted = typeof asked === 'object' ? asked : { driver: asked }
+  const result = renderKubelet(found, { driver: undefined, endpoint: undefined, ...wanted }, pasts)
   if (isRefusal(result)) throw new Error(result.message)
   return result
 }
@@ -60,8 +61,8 @@ t.test('words of a unit, with their places', async (t) => {
     service.command.map(({ text }) => text),
     ['/bin/x', '--a', 'b c', '1', 'two words', '--flag', 'one', '--other=2 3'],
   )
-  t.match(service.command.at(-1), { path: '/env', line: 2, environmentFile: true })
-  t.match(service.command[1], { path: '/a', line: 3, environmentFile: false })
+  t.match(service.command.at(-1), { path: '/env', line: 2, source: 'EnvironmentFile' })
+  t.match(service.command[1], { path: '/a', line: 3, source: 'ExecStart' })
 })
 
 t.test('a kubelet as kubeadm sets it up', async (t) => {
@@ -127,9 +128,27 @@ t.test('a flag in an environment file changes together with the config file', as
   })
 })
 
+t.test('wherever the driver is written', async (t) => {
+  const twice =
+    'A="--cgroup-driver=cgroupfs"\nKUBELET_EXTRA_ARGS="--cgroup-driver cgroupfs \\\n  --cgroup-driver=cgroupfs"\n'
+  t.same(
+    texts(edits(await kubelet({ '/etc/default/kubelet': twice }), 'systemd')),
+    {
+      '/etc/default/kubelet': twice
+        .replace('-driver cgroupfs', '-driver systemd')
+        .replace('  --cgroup-driver=cgroupfs', '  --cgroup-driver=systemd'),
+      [config]: kubeadm[config]!.replace('cgroupfs', 'systemd'),
+    },
+    'variables that nobody passes on stay',
+  )
+  const withDir = kubeadm[dropIn]!.replace('--config=/var', '--config-dir=/etc/kubelet.d --config=/var')
+  const found = await kubelet({ [dropIn]: withDir, '/etc/kubelet.d/10.conf': 'cgroupDriver: cgroupfs\n' })
+  t.equal(texts(edits(found, 'systemd'))['/etc/kubelet.d/10.conf'], 'cgroupDriver: systemd\n')
+})
+
 t.test('refused, with the place and what to do', async (t) => {
   const refused = async (files: Record<string, string>): Promise<Refusal> => {
-    const result = renderKubelet(await kubelet(files), 'systemd', new Map())
+    const result = renderKubelet(await kubelet(files), { driver: 'systemd', endpoint: undefined }, new Map())
     if (!isRefusal(result)) throw new Error(`not refused: ${JSON.stringify(texts(result))}`)
     return result
   }
@@ -141,22 +160,12 @@ t.test('refused, with the place and what to do', async (t) => {
     reason: 'KubeletFlag',
     message: /10-kubeadm\.conf:8 gives the kubelet --cgroup-driver=cgroupfs.*remove that flag/,
   })
-  const twice = 'A="--cgroup-driver=cgroupfs"\nKUBELET_EXTRA_ARGS="--cgroup-driver=cgroupfs"\n'
-  t.match(await refused({ '/etc/default/kubelet': twice }), {
-    reason: 'KubeletFlag',
-    message: /\/etc\/default\/kubelet/,
-  })
   t.match(await refused({ [config]: 'a: 1\na: 2\n' }), {
     reason: 'ConfigInvalid',
     message: /config\.yaml:2 is not valid YAML/,
   })
   t.match(await refused({ [config]: 'a: 1\n---\nb: 2\n' }), { message: /2 YAML documents/ })
   t.match(await refused({ [config]: '- a\n' }), { message: /not a map/ })
-  const withDir = kubeadm[dropIn]!.replace('--config=/var', '--config-dir=/etc/kubelet.d --config=/var')
-  t.match(await refused({ [dropIn]: withDir, '/etc/kubelet.d/10.conf': 'cgroupDriver: cgroupfs\n' }), {
-    reason: 'KubeletDropIn',
-    message: /\/etc\/kubelet\.d\/10\.conf sets cgroupDriver to cgroupfs/,
-  })
   t.match(await refused({ [dropIn]: kubeadm[dropIn]!.replace('--config=/var/lib/kubelet/config.yaml', '') }), {
     reason: 'KubeletNotConfigurable',
     message: /no --config file/,
@@ -183,4 +192,138 @@ t.test('what Drydock wrote goes again', async (t) => {
   t.same(texts(edits(await flagged(`${flag.replace('cgroupfs', 'systemd')}# theirs\n`), undefined, past)), {
     '/etc/default/kubelet': `${flag}# theirs\n`,
   })
+})
+
+const containerd = 'unix:///run/containerd/containerd.sock'
+const crio = 'unix:///var/run/crio/crio.sock'
+
+t.test('an endpoint in every place where kubeadm and people keep it', async (t) => {
+  const instance = '/var/lib/kubelet/instance-config.yaml'
+  const own = '/etc/systemd/system/kubelet.service.d/20-own.conf'
+  const files = {
+    [instance]: 'containerRuntimeEndpoint: "unix:///var/run/containerd/containerd.sock"\n',
+    [config]: `${kubeadm[config]}imageServiceEndpoint: unix:///run/containerd/containerd.sock\n`,
+  }
+  t.same(edits(await kubelet(files), { endpoint: containerd }), [], 'the same socket by another name is no change')
+  t.same(texts(edits(await kubelet(files), { endpoint: crio })), {
+    [instance]: `containerRuntimeEndpoint: "${crio}"\n`,
+    [config]: files[config]!.replaceAll(/unix:.*/g, crio),
+  })
+  const flagged = {
+    ...files,
+    [config]: 'containerRuntimeEndpoint: ""\n',
+    [flags]: `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock --node-ip=10.0.0.1"\n`,
+    '/etc/default/kubelet': `# --container-runtime-endpoint=x\nKUBELET_EXTRA_ARGS='--v=2 --container_runtime_endpoint "/run/containerd/containerd.sock"'\n`,
+  }
+  t.same(texts(edits(await kubelet(flagged), { endpoint: crio })), {
+    [instance]: `containerRuntimeEndpoint: "${crio}"\n`,
+    [flags]: `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=${crio} --node-ip=10.0.0.1"\n`,
+    '/etc/default/kubelet': `# --container-runtime-endpoint=x\nKUBELET_EXTRA_ARGS='--v=2 --container_runtime_endpoint "${crio}"'\n`,
+  })
+  const found = hostOf({
+    files: {
+      ...kubeadm,
+      [own]:
+        '[Service]\n# mine\nEnvironment="OTHER=1" "KUBELET_EXTRA_ARGS=--v=2 --container-runtime-endpoint=/run/containerd/containerd.sock"\n',
+    },
+    programs: { '/usr/bin/kubelet --version': 'Kubernetes v1.36.3\n' },
+    units: { 'kubelet.service': { execStart: '/usr/bin/kubelet', files: [unit, dropIn, own] } },
+  })
+  t.match(texts(edits((await detectKubelet(found))!, { endpoint: crio })), {
+    [own]: `[Service]\n# mine\nEnvironment="OTHER=1" "KUBELET_EXTRA_ARGS=--v=2 --container-runtime-endpoint=${crio}"\n`,
+  })
+})
+
+t.test('an endpoint that nothing says yet', async (t) => {
+  const bare = { [config]: 'kind: KubeletConfiguration\n' }
+  t.same(edits(await kubelet(bare), { endpoint: containerd }), [], 'it is the default')
+  t.same(texts(edits(await kubelet(bare), { endpoint: crio })), {
+    [config]: `${bare[config]}containerRuntimeEndpoint: ${crio}\n`,
+  })
+  t.same(
+    texts(edits(await kubelet(bare, '1.26.9'), { endpoint: crio })),
+    { [flags]: `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=${crio}"\n` },
+    'before 1.27 the file has no such key',
+  )
+  const unjoined = { ...kubeadm }
+  delete unjoined[config]
+  const host = hostOf({
+    files: unjoined,
+    programs: { '/usr/bin/kubelet --version': 'Kubernetes v1.36.3\n' },
+    units: { 'kubelet.service': { execStart: '/usr/bin/kubelet', files: [unit, dropIn] } },
+  })
+  t.same(edits((await detectKubelet(host))!, { driver: 'systemd', endpoint: crio }), [], 'before kubeadm join')
+})
+
+t.test('files of the dockershim era', async (t) => {
+  const old =
+    'KUBELET_KUBEADM_ARGS="--network-plugin=cni --pod-infra-container-image=k8s.gcr.io/pause:3.5 --container-runtime=remote --container-runtime-endpoint=unix:///run/cri-dockerd.sock --node-ip=10.0.0.1"\n'
+  const extra = 'KUBELET_EXTRA_ARGS=--log-cadvisor-usage --cni-bin-dir /opt/cni/bin --storage-driver-db=x\n'
+  const files = { [flags]: old, '/etc/default/kubelet': extra, [config]: 'cgroupDriver: systemd\n' }
+  const left = `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=${containerd} --node-ip=10.0.0.1"\n`
+  const found = await kubelet(files, '1.37.0')
+  t.same(texts(edits(found, { endpoint: containerd })), {
+    [flags]: left,
+    '/etc/default/kubelet': 'KUBELET_EXTRA_ARGS=\n',
+  })
+  t.match(removedFlags(found, containerd), [
+    /^--network-plugin=cni goes from .*kubeadm-flags\.env:1: only the Docker support/,
+    /^--cni-bin-dir=\/opt\/cni\/bin goes from \/etc\/default\/kubelet:1/,
+    /^--container-runtime=remote .* kubelets from 1\.27 on do not start with it\.$/,
+    /^--pod-infra-container-image=/,
+    /^--storage-driver-db=x/,
+    /^--log-cadvisor-usage=true/,
+  ])
+  t.same(
+    texts(edits(await kubelet(files, '1.26.0'), { endpoint: containerd })),
+    {
+      [flags]: `KUBELET_KUBEADM_ARGS="--pod-infra-container-image=k8s.gcr.io/pause:3.5 --container-runtime=remote --container-runtime-endpoint=${containerd} --node-ip=10.0.0.1"\n`,
+      '/etc/default/kubelet': 'KUBELET_EXTRA_ARGS=--log-cadvisor-usage --storage-driver-db=x\n',
+    },
+    'what this kubelet still knows stays',
+  )
+  const shim = {
+    [flags]: 'KUBELET_KUBEADM_ARGS="--network-plugin=cni --cgroup-driver=systemd"\n',
+    [config]: 'kind: x\n',
+  }
+  const dockershim = await kubelet(shim, '1.23.17')
+  t.equal(dockershim.endpoint, 'unix:///var/run/dockershim.sock')
+  t.same(edits(dockershim, {}), [], 'nothing asked, nothing changed')
+  t.same(texts(edits(dockershim, { endpoint: containerd })), {
+    [flags]: `KUBELET_KUBEADM_ARGS="--cgroup-driver=systemd --container-runtime=remote --container-runtime-endpoint=${containerd}"\n`,
+  })
+})
+
+t.test('places that Drydock does not edit', async (t) => {
+  const refused = async (files: Record<string, string>, version?: string): Promise<Refusal> => {
+    const result = renderKubelet(await kubelet(files, version), { driver: undefined, endpoint: crio }, new Map())
+    if (!isRefusal(result)) throw new Error(`not refused: ${JSON.stringify(texts(result))}`)
+    return result
+  }
+  const started = (word: string) => ({
+    [dropIn]: kubeadm[dropIn]!.replace('ExecStart=/usr/bin/kubelet ', `ExecStart=/usr/bin/kubelet ${word} `),
+  })
+  t.match(await refused(started('--container-runtime-endpoint=/run/containerd/containerd.sock')), {
+    reason: 'KubeletFlag',
+    message:
+      /10-kubeadm\.conf:8 gives the kubelet --container-runtime-endpoint=.*where unix:\/\/\/var\/run\/crio\/crio\.sock is needed/,
+  })
+  t.match(await refused(started('--network-plugin=cni')), {
+    message: /--network-plugin=cni, which this node must not have/,
+  })
+  t.match(
+    await refused({
+      [dropIn]: kubeadm[dropIn]!.replace('KUBELET_CONFIG_ARGS=', 'KUBELET_CONFIG_ARGS=--network-plugin=cni '),
+    }),
+    {
+      message: /10-kubeadm\.conf:4/,
+    },
+    'a file of a package',
+  )
+  t.match(await refused({ [config]: 'imageServiceEndpoint: unix:///run/stargz.sock\n' }), {
+    reason: 'KubeletImageService',
+  })
+  t.match(await refused({ [config]: 'kind: x\n', [flags]: '# none\n' }, '1.26.0'), { reason: 'KubeletNotConfigurable' })
+  const odd = 'KUBELET_EXTRA_ARGS="--container-runtime-endpoint=\\"/run/x.sock\\""\n'
+  t.match(await refused({ '/etc/default/kubelet': odd }), { message: /kubelet:1 writes the kubelet's flag/ })
 })

@@ -23,7 +23,8 @@ function node(files: Record<string, string | undefined> = before): Observation {
     kubelet: {
       unit: 'kubelet.service',
       version: '1.36.3',
-      flags: [],
+      unitFiles: [],
+      instanceConfig: undefined,
       configFile: { path: config, bytes: bytes(config) },
       dropIns: [],
       environmentFiles: [],

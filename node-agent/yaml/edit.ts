@@ -41,7 +41,7 @@ function rootOf(path: string, text: string): Document {
     throw new Refused('ConfigInvalid', `${path}:${line} is not valid YAML (${error.message}): correct it`)
   }
   if (others.length > 0)
-    throw new Refused('ConfigInvalid', `${path} holds ${documents.length} YAML documents, where the kubelet reads one`)
+    throw new Refused('ConfigInvalid', `${path} holds ${documents.length} YAML documents, where one is expected`)
   if (first.contents !== null && !isMap(first.contents))
     throw new Refused('ConfigInvalid', `${path}:1 is not a map of settings`)
   return first
