@@ -20,23 +20,40 @@ export interface NodePlan {
   readonly revision?: string
   readonly phase?: NonNullable<NodeRuntimeStatus['phase']>
   readonly action?: NonNullable<NodeRuntimeStatus['action']>
+  /** The engine now and the engine that the order asks for, when they differ. */
+  readonly engine?: { readonly from: string; readonly to: string }
   /** One sentence. */
   readonly summary: string
   readonly changes: NonNullable<NodeRuntimeStatus['changes']>
+  /** One sentence each: what else the change does, and what it leaves behind. */
+  readonly notes: readonly string[]
 }
 
 export const planOf = (runtime: NodeRuntime): NodePlan => {
   const { profile, revision } = runtime.spec ?? {}
   const status = answerOf(runtime)
   const { phase, action } = status ?? {}
+  const engine = exchangeOf(runtime)
   return {
     node: runtime.metadata.name,
     ...(profile !== undefined && { profile }),
     ...(revision !== undefined && { revision }),
     ...(phase && { phase }),
     ...(action && { action }),
+    ...(engine && { engine }),
     summary: summaryOf(revision, status),
     changes: status?.changes ?? [],
+    notes: [...(status?.notes ?? []), ...(status?.residue ?? [])],
+  }
+}
+
+const exchangeOf = ({ spec, status }: NodeRuntime): NodePlan['engine'] => {
+  const { name, version } = status?.observed?.engine ?? {}
+  const { engine } = spec?.target ?? {}
+  if (name === undefined || engine === undefined || name === engine.name) return undefined
+  return {
+    from: [name, version].filter(Boolean).join(' '),
+    to: [engine.name, engine.version].filter(Boolean).join(' '),
   }
 }
 
@@ -49,9 +66,11 @@ const summaryOf = (revision: string | undefined, status: NodeRuntimeStatus | und
   return `${phase}, ${action} (${disruption[action]})`
 }
 
-const textOf = ({ node, phase, summary, changes }: NodePlan, paint: Paint): string => {
+const textOf = ({ node, phase, engine, summary, changes, notes }: NodePlan, paint: Paint): string => {
   const head = `${paint('bold', node)}: ${paint(phase === 'Refused' ? 'red' : 'cyan', printable(summary))}`
-  return `${[head, ...changes.map(({ diff }) => paintDiff(printable(diff.trimEnd()), paint))].join('\n')}\n`
+  const exchange = engine ? [`  ${printable(`${engine.from} → ${engine.to}`)}`] : []
+  const remarks = notes.map((note) => `  ! ${printable(note)}`)
+  return `${[head, ...exchange, ...remarks, ...changes.map(({ diff }) => paintDiff(printable(diff.trimEnd()), paint))].join('\n')}\n`
 }
 
 export interface PlanOptions {

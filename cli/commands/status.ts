@@ -36,7 +36,15 @@ const phaseStyles: Readonly<Record<string, Style>> = {
   Failed: 'red',
 }
 
-const nodeRow = ({ metadata, spec, status }: NodeRuntime): Cell[] => {
+/** What runs, and where it goes: `docker 26.1.5 → containerd`. */
+const engineCell = ({ spec, status }: NodeRuntime): string => {
+  const { name = '?', version = '' } = status?.observed?.engine ?? {}
+  const wanted = spec?.target?.engine.name
+  return `${name} ${version}`.trim() + (wanted === undefined || wanted === name ? '' : ` → ${wanted}`)
+}
+
+const nodeRow = (runtime: NodeRuntime): Cell[] => {
+  const { metadata, spec, status } = runtime
   const { phase = '-', action = '-', message = '', drifted, observed } = status ?? {}
   const style = phaseStyles[phase]
   return [
@@ -44,7 +52,7 @@ const nodeRow = ({ metadata, spec, status }: NodeRuntime): Cell[] => {
     spec?.profile ?? '-',
     style ? { text: phase, style } : phase,
     action,
-    `${observed?.engine?.name ?? '?'} ${observed?.engine?.version ?? ''}`.trim(),
+    engineCell(runtime),
     observed?.cgroup?.engineDriver ?? '?',
     drifted ? { text: `drifted; ${message}`, style: 'yellow' } : message,
   ]

@@ -3,8 +3,8 @@ import type { Look } from './cluster.ts'
 import { controlPlane } from './control-plane.ts'
 import { disruptionBudgets } from './disruption-budgets.ts'
 import { dockerClients } from './docker-clients.ts'
-import { dockerFiles } from './docker-files.ts'
 import { drainRefusals } from './drain-refusals.ts'
+import { engineFiles } from './engine-files.ts'
 import { engineSockets } from './engine-sockets.ts'
 import { type Finding, severities } from './finding.ts'
 import { knownAgents } from './known-agents.ts'
@@ -25,7 +25,7 @@ export const checks: readonly ((look: Look) => readonly Finding[])[] = [
   onlyNode, // pods that have nowhere to go
   controlPlane, // the API goes away with its only node
   engineSockets, // who talks to the engine
-  dockerFiles, // who reads what Docker writes
+  engineFiles, // who reads what the engine writes
   dockerClients, // who runs Docker inside
   knownAgents, // agents that are set up for Docker
   localImages, // images that cannot be pulled again

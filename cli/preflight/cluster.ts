@@ -23,7 +23,11 @@ export interface Pod extends KubeObject {
     initContainers?: Container[]
     volumes?: { name?: string; emptyDir?: object; hostPath?: { path: string } }[]
   }
-  status?: { phase?: string; conditions?: { type: string; status: string }[] }
+  status?: {
+    phase?: string
+    conditions?: { type: string; status: string }[]
+    containerStatuses?: { name?: string; image?: string; imageID?: string }[]
+  }
 }
 
 export interface NodeObject extends OperatorNode {
@@ -49,10 +53,21 @@ export interface LookNode {
   readonly runtime: NodeRuntime | undefined
   /** Names of the profiles that select it. */
   readonly profiles: readonly string[]
+  /** The engine under the kubelet: containerd, cri-o, docker; empty when the Node does not say. */
+  readonly engine: string
+  /** What comes in its place: of the profile that selects the node alone, else unknown for Docker, which has to go. */
+  readonly move: Move | undefined
   /** Of the profile that selects it alone, else the defaults. */
   readonly drain: DrainOptions
   /** False when the node has prepared its order and the change needs no drain. */
   readonly drains: boolean
+}
+
+/** A node gets another engine. */
+export interface Move {
+  /** Undefined: no profile says it yet. */
+  readonly to: string | undefined
+  readonly migration: NonNullable<RuntimeProfile['spec']['migration']>
 }
 
 export interface Look {
@@ -96,11 +111,16 @@ const describe = (
   selecting: readonly RuntimeProfile[],
   runtime: NodeRuntime | undefined,
 ): Omit<LookNode, 'pods'> => {
-  const drain = selecting.length === 1 ? selecting[0]?.spec.rollout?.drain : undefined
+  const only = selecting.length === 1 ? selecting[0]?.spec : undefined
+  const drain = only?.rollout?.drain
+  const view = viewOf(node)
+  const engine = /^([a-z0-9-]+):\/\//.exec(view.runtimeVersion ?? '')?.[1] ?? ''
   const action = runtime && answerOf(runtime)?.action
   const { operatingSystem = '', osImage = '' } = node.status?.nodeInfo ?? {}
   return {
-    view: viewOf(node),
+    view,
+    engine,
+    move: moveOf(engine, only),
     operatingSystem,
     osImage,
     runtime,
@@ -111,6 +131,12 @@ const describe = (
     },
     drains: drains(action),
   }
+}
+
+const moveOf = (engine: string, spec: RuntimeProfile['spec'] | undefined): Move | undefined => {
+  if (engine === '' || engine === spec?.engine.name) return undefined
+  if (spec) return { to: spec.engine.name, migration: spec.migration ?? {} }
+  return engine === 'docker' ? { to: undefined, migration: {} } : undefined
 }
 
 const wanted = (

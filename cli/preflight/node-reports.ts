@@ -1,9 +1,26 @@
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import { answerOf } from '../../operator/rollout/answer.ts'
+import { list } from '../../operator/rollout/budget.ts'
 import type { Look, LookNode } from './cluster.ts'
 import type { Finding } from './finding.ts'
 
 /** A cluster without Drydock has no reports to miss. */
-export const nodeReports = ({ nodes, installed }: Look): readonly Finding[] => (installed ? nodes.flatMap(finding) : [])
+export const nodeReports = ({ nodes, installed }: Look): readonly Finding[] =>
+  installed ? [...nodes.flatMap(finding), ...notes(nodes)] : []
+
+/** What the agents found that a person should know before the change: alike on many nodes, as a rule. */
+const notes = (nodes: readonly LookNode[]): readonly Finding[] => {
+  const all = nodes.flatMap(({ view, runtime }) => {
+    const status = runtime && answerOf(runtime)
+    return status?.phase === 'Prepared' ? (status.notes ?? []).map((what) => ({ what, name: view.name })) : []
+  })
+  return [...Map.groupBy(all, ({ what }) => what)].map(([what, alike]) => ({
+    severity: 'Note',
+    subject: `${alike.length === 1 ? 'Node' : 'Nodes'} ${list(alike.map(({ name }) => name).sort())}`,
+    what,
+    advice: '',
+  }))
+}
 
 const finding = (node: LookNode): readonly Finding[] => {
   const [severity, what, advice] = rules.map((rule) => rule(node.runtime?.status ?? {})).find(Boolean) ?? []
@@ -19,6 +36,10 @@ const rules: readonly Rule[] = [
   ({ phase, message = '' }) =>
     phase === 'Failed'
       ? ['Blocking', `needs a person: ${message}`, 'repair it, then set drydock.dev/retry']
+      : undefined,
+  ({ phase, message = '' }) =>
+    phase === 'Refused'
+      ? ['Blocking', `refused its order, and nothing was touched: ${message}`, 'then set drydock.dev/retry']
       : undefined,
   ({ observed }) => {
     const { engineDriver, kubeletDriver } = observed?.cgroup ?? {}

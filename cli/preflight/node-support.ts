@@ -33,10 +33,9 @@ const refusals: readonly ((node: LookNode) => Reason | undefined)[] = [
       ? [`${managed} keeps its system read-only`, `${leaveOut}, and make the change by the means of ${managed}`]
       : undefined
   },
-  ({ view }) => {
-    const [, engine] = /^([a-z0-9-]+):\/\//.exec(view.runtimeVersion ?? '') ?? []
-    if (engine === undefined || engine === 'containerd') return undefined
-    return [`the engine is ${view.runtimeVersion}, and this version of Drydock changes containerd only`, leaveOut]
+  ({ view, engine }) => {
+    if (['', 'containerd', 'cri-o', 'docker'].includes(engine)) return undefined
+    return [`the engine is ${view.runtimeVersion}, which Drydock does not know`, leaveOut]
   },
 ]
 

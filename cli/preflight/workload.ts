@@ -44,8 +44,8 @@ export const ownerOf = ({ metadata }: Pod): string => {
     : `${owner.kind} ${metadata.namespace ? `${metadata.namespace}/` : ''}${owner.name}`
 }
 
-/** Whether the kubelet of the node drives Docker, by dockershim or cri-dockerd. */
-export const runsDocker = ({ view }: LookNode): boolean => view.runtimeVersion?.startsWith('docker://') === true
+/** Whether the kubelet of the node drives Docker, by dockershim or cri-dockerd: no profile keeps it. */
+export const runsDocker = ({ engine }: LookNode): boolean => engine === 'docker'
 
 /** Paths of the host that the pod mounts, without a trailing slash, /var/run as what it is: /run. */
 export const hostPaths = ({ spec }: Pod): string[] =>

@@ -2,7 +2,16 @@
 import type { MigrationReport } from '../../crds/types.gen.ts'
 import { humanMilliseconds } from './duration.ts'
 import { printable } from './paint.ts'
-import { figures, type HandlerProof, type ReportNode, type RuntimeState, turnMilliseconds } from './report-facts.ts'
+import {
+  failure,
+  figures,
+  type HandlerProof,
+  isUndo,
+  type ReportNode,
+  type RuntimeState,
+  remarks,
+  turnMilliseconds,
+} from './report-facts.ts'
 
 const state = (of: RuntimeState | undefined): string =>
   of === undefined || Object.keys(of).length === 0
@@ -10,8 +19,10 @@ const state = (of: RuntimeState | undefined): string =>
     : [
         `${of.engine ?? '?'} ${of.engineVersion ?? ''}`.trim(),
         `driver ${of.cgroupDriver ?? '?'} (kubelet ${of.kubeletCgroupDriver ?? '?'})`,
-        `handlers ${of.handlers ?? '?'}`,
+        `handlers ${of.handlers ?? '?'}${of.ociRuntimes === undefined ? '' : ` (${of.ociRuntimes})`}`,
         ...(of.sandboxImage === undefined ? [] : [`pause ${of.sandboxImage}`]),
+        ...(of.kubeletVersion === undefined ? [] : [`kubelet ${of.kubeletVersion}`]),
+        ...(of.endpoint === undefined ? [] : [`at ${of.endpoint}`]),
       ].join(', ')
 
 const figureLine = (node: ReportNode): string[] => {
@@ -19,10 +30,21 @@ const figureLine = (node: ReportNode): string[] => {
   return parts.length === 0 ? [] : [`- ${parts.join(' · ')}`]
 }
 
-const stepLine = ({ steps = [] }: ReportNode): string[] => {
+const stepLines = ({ steps = [] }: ReportNode): string[] => [
+  ...stepLine(
+    'steps',
+    steps.filter((step) => !isUndo(step)),
+  ),
+  ...stepLine('rollback', steps.filter(isUndo)),
+]
+
+const stepLine = (title: string, steps: NonNullable<ReportNode['steps']>): string[] => {
   const parts = steps.map(({ name, durationMilliseconds }) => `${name} ${humanMilliseconds(durationMilliseconds)}`)
-  return parts.length === 0 ? [] : [`- steps: ${parts.join(' → ')}`]
+  return parts.length === 0 ? [] : [`- ${title}: ${parts.join(' → ')}`]
 }
+
+const remarkLines = (node: ReportNode): string[] =>
+  remarks(node).flatMap(([title, sentences]) => [`- ${title}:`, ...sentences.map((sentence) => `  - ${sentence}`)])
 
 const proof = ({ name, passed, message, durationMilliseconds, cgroupPath, calls = [] }: HandlerProof): string => {
   const verdict = passed ? 'proven' : `NOT proven: ${message ?? ''}`
@@ -40,18 +62,21 @@ const fence = (text: string): string => {
 const diffs = (node: ReportNode): string[] =>
   (node.changes ?? []).flatMap(({ diff }) => ['', `${fence(diff)}diff`, diff.trimEnd(), fence(diff)])
 
-const section = (node: ReportNode): string =>
-  [
+const section = (node: ReportNode): string => {
+  const failed = failure(node)
+  return [
     `## ${node.name}: ${node.result}${node.action === undefined ? '' : ` (${node.action})`}`,
     '',
-    ...(node.message === undefined || node.message === '' ? [] : [`- ${node.message}`]),
+    ...(failed === undefined ? [] : [`- ${failed}`]),
     `- before: ${state(node.before)}`,
     `- after: ${state(node.after)}`,
     ...figureLine(node),
-    ...stepLine(node),
+    ...stepLines(node),
+    ...remarkLines(node),
     ...(node.verification?.handlers ?? []).map(proof),
     ...diffs(node),
   ].join('\n')
+}
 
 const overview = (nodes: readonly ReportNode[]): string[] => {
   if (nodes.length < 2) return []

@@ -58,6 +58,11 @@ const budget = (status: BudgetObject['status'], spec: BudgetObject['spec'] = {},
 const profile = (name: string, rollout: object = {}, nodeSelector: object = { matchLabels: { pool: 'workers' } }) =>
   ({ metadata: { name }, spec: { nodeSelector, engine: { name: 'containerd' }, rollout } }) as RuntimeProfile
 
+const moving = (name: 'containerd' | 'cri-o', migration: RuntimeProfile['spec']['migration'] = {}) => {
+  const { metadata, spec } = profile('p')
+  return { metadata, spec: { ...spec, engine: { name }, migration } } as RuntimeProfile
+}
+
 const runtime = (name: string, status: NodeRuntimeStatus = {}): NodeRuntime =>
   ({
     metadata: { name },
@@ -211,14 +216,14 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
     'engines and hosts that Drydock leaves alone',
     {
       nodes: [
-        node('w1', docker),
-        node('w2', docker),
+        node('w1', { nodeInfo: { containerRuntimeVersion: 'rkt://1.0.0' } } as object),
+        node('w2', { nodeInfo: { containerRuntimeVersion: 'rkt://1.0.0' } } as object),
         node('w3', { nodeInfo: { operatingSystem: 'windows' } } as object),
         node('w4', { nodeInfo: { osImage: 'Talos (v1.8)' } } as object),
       ],
     },
     [
-      /^Blocking \| Nodes w1, w2 \| the engine is docker:\/\/20\.10\.7/,
+      /^Blocking \| Nodes w1, w2 \| the engine is rkt:\/\/1\.0\.0, which Drydock does not know \| leave it out/,
       /^Blocking \| Node w3 \| Drydock changes no Windows/,
       /^Blocking \| Node w4 \| Talos keeps its system read-only/,
     ],
@@ -226,13 +231,14 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
   [
     'what agents have seen',
     {
-      nodes: ['w1', 'w2', 'w3', 'w4', 'w5', 'w6'].map((name) => node(name)),
+      nodes: ['w1', 'w2', 'w3', 'w4', 'w5', 'w6', 'w7'].map((name) => node(name)),
       profiles: [],
       runtimes: [
         runtime('w2', { observed: {} }),
         runtime('w3', { observed: { cgroup: { engineDriver: 'cgroupfs', kubeletDriver: 'systemd' } } }),
         runtime('w4', { phase: 'Failed', message: 'kubelet is gone' }),
         runtime('w5', { drifted: true }),
+        runtime('w7', { phase: 'Refused', message: 'containers db and cache run on Docker: write previousEngine' }),
         runtime('w6', {
           observed: { os: { id: 'talos', supported: false } },
           conditions: [{ type: 'Supported', message: 'so it is' } as never],
@@ -242,6 +248,7 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
     [
       /^Blocking \| Node w6 \| so it is/,
       /^Blocking \| Node w4 \| needs a person: kubelet is gone/,
+      /^Blocking \| Node w7 \| refused its order, and nothing was touched: containers db and cache run on Docker/,
       /^Warning \| Node w1 \| has not reported/,
       /^Warning \| Node w2 \| does not tell the cgroup driver of its engine/,
       /^Warning \| Node w3 \| has two cgroup drivers: engine cgroupfs, kubelet systemd/,
@@ -286,13 +293,79 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
       ],
     },
     [
-      /^Blocking \| Node w1 \|/,
-      /^Warning \| DaemonSet shop\/sock \| talks to Docker through its socket/,
+      /^Warning \| DaemonSet shop\/sock \| talks to Docker through its socket \(on w1\) \| move it to the CRI socket first, or write migration\.previousEngine: keep$/,
       /^Warning \| DaemonSet shop\/logs \| may read the logs of containers under \/var\/log/,
       /^Warning \| DaemonSet shop\/data \| reads \/var\/lib\/docker\/containers/,
       /^Warning \| DaemonSet shop\/agent \| is Datadog/,
-      /^Warning \| DaemonSet shop\/local \| never pulls mine:1/,
+      /^Warning \| DaemonSet shop\/local \| never pulls mine:1, and another engine does not see the images of docker \(on w1\) \| write migration\.images: transfer, or push/,
     ],
+  ],
+  [
+    'Docker that goes on beside its successor, and images that are carried',
+    {
+      nodes: [node('w1', docker), node('w2')],
+      profiles: [moving('cri-o', { images: 'transfer', previousEngine: 'keep' })],
+      runtimes: [runtime('w1'), runtime('w2')],
+      pods: [
+        pod('a', { owner: 'DaemonSet/sock', ...mounts('/run/docker.sock') }),
+        pod('b', {
+          owner: 'DaemonSet/built',
+          status: { phase: 'Running', containerStatuses: [{ image: 'mine:2', imageID: 'docker://sha256:1' }] },
+        }),
+        pod('c', {
+          owner: 'DaemonSet/pulled',
+          status: { phase: 'Running', containerStatuses: [{ image: 'x:2', imageID: 'docker-pullable://x@sha256:1' }] },
+        }),
+      ],
+    },
+    [
+      /^Warning \| DaemonSet shop\/sock \| talks to Docker through its socket \(on w1\) \| docker goes on beside cri-o, without the containers of pods: move it to the socket of cri-o if/,
+      /^Note \| DaemonSet shop\/built \| runs mine:2, which came from no registry \(on w1\) \| migration\.images: transfer carries it/,
+    ],
+  ],
+  [
+    'what a node loses with containerd',
+    {
+      profiles: [moving('cri-o')],
+      runtimes: [runtime('w1'), runtime('w2')],
+      pods: [
+        pod('a', { owner: 'DaemonSet/sock', ...mounts('/run/containerd/containerd.sock') }),
+        pod('b', { owner: 'DaemonSet/data', ...mounts('/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs') }),
+        pod('c', { owner: 'DaemonSet/logs', ...mounts('/var/log/pods') }),
+        pod('d', {
+          owner: 'DaemonSet/local',
+          status: { phase: 'Running', containerStatuses: [{ image: 'mine:3', imageID: 'sha256:2' }] },
+        }),
+      ],
+    },
+    [
+      /^Warning \| DaemonSet shop\/sock \| talks to containerd through \/run\/containerd\/containerd\.sock \(on w1\) \| move it to the socket of cri-o first/,
+      /^Warning \| DaemonSet shop\/data \| reads \/var\/lib\/containerd/,
+      /^Warning \| DaemonSet shop\/local \| runs mine:3, which came from no registry, and another engine does not see the images of containerd/,
+    ],
+  ],
+  [
+    'nothing is lost where the engine stays',
+    {
+      profiles: [moving('containerd')],
+      runtimes: [runtime('w1'), runtime('w2')],
+      pods: [
+        pod('a', { owner: 'DaemonSet/data', ...mounts('/var/lib/containerd') }),
+        pod('b', { owner: 'DaemonSet/l', containers: [{ name: 'x', image: 'mine:1', imagePullPolicy: 'Never' }] }),
+      ],
+    },
+    [],
+  ],
+  [
+    'what the agents say of the change to come',
+    {
+      profiles: [],
+      runtimes: [
+        runtime('w2', { notes: ['--network-plugin is removed: the kubelet refuses it'] }),
+        runtime('w1', { notes: ['--network-plugin is removed: the kubelet refuses it'] }),
+      ],
+    },
+    [/^Note \| Nodes w1, w2 \| --network-plugin is removed: the kubelet refuses it \| $/],
   ],
   [
     'clients of Docker by image and by environment',

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { humanBytes } from '../../cli/render/bytes.ts'
 import { humanMilliseconds } from '../../cli/render/duration.ts'
 import { ticks } from '../../cli/render/html/chart.ts'
 import { escapeText } from '../../cli/render/html/markup.ts'
@@ -20,6 +21,22 @@ t.test('durations read as people write them', async (t) => {
     [3_725_000, '1h02m'],
   ] as const
   for (const [given, wanted] of cases) t.equal(humanMilliseconds(given), wanted)
+})
+
+t.test('sizes read as people write them', async (t) => {
+  const cases = [
+    [undefined, ''],
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.0 kB'],
+    [9_949, '9.9 kB'],
+    [9_960, '10 kB'],
+    [999_600, '1.0 MB'],
+    [412_000_000, '412 MB'],
+    [128_000_000_000, '128 GB'],
+    [3e15, '3000 TB'],
+  ] as const
+  for (const [given, wanted] of cases) t.equal(humanBytes(given), wanted)
 })
 
 t.test('a table is as wide as its widest cell and has no trailing blanks', async (t) => {
@@ -104,8 +121,16 @@ const full: MigrationReport = {
         completionTime: at(31_000),
         drainMilliseconds: 10_000,
         kubeletDownMilliseconds: 5000,
-        before: { engine: 'containerd', cgroupDriver: 'cgroupfs' },
-        after: { engine: 'containerd', cgroupDriver: 'systemd' },
+        podsEvicted: 3,
+        podsRemoved: 2,
+        images: { carried: 7, bytes: 412_000_000, message: 'big:1 is pulled by the kubelet: the disk is full' },
+        reclaimableBytes: 1_500_000_000,
+        residue: ['/var/lib/docker takes 1.5 GB: write migration.previousEngine: purge'],
+        notes: ['--network-plugin=cni was removed: the kubelet refuses it'],
+        failedStep: 'prove',
+        message: 'crun failed',
+        before: { engine: 'docker', cgroupDriver: 'cgroupfs', endpoint: 'unix:///run/cri-dockerd.sock' },
+        after: { engine: 'containerd', cgroupDriver: 'systemd', ociRuntimes: 'runc 1.3.0' },
         steps: [
           { name: 'stop-kubelet', startTime: at(12_000), durationMilliseconds: 500 },
           { name: 'prove', startTime: at(12_500), durationMilliseconds: 1500 },
@@ -136,6 +161,30 @@ const full: MigrationReport = {
     ],
   },
 }
+
+t.test('both forms tell what a change of the engine did, where it failed and how it was undone', async (t) => {
+  const markdown = reportMarkdown(full)
+  for (const part of [
+    'Step prove failed. crun failed',
+    'before: docker, driver cgroupfs (kubelet ?), handlers ?, at unix:///run/cri-dockerd.sock',
+    'handlers ? (runc 1.3.0)',
+    'pods moved 3 · pods restarted in place 2 · images carried 7 (412 MB) · disk to reclaim 1.5 GB',
+    'steps: stop-kubelet 500 ms → prove 1.5 s\n- rollback: undo stop-kubelet 1.0 s\n',
+    '- Worth knowing:\n  - big:1 is pulled by the kubelet: the disk is full\n  - --network-plugin=cni was removed: the kubelet refuses it\n- Left behind:\n  - /var/lib/docker takes 1.5 GB',
+  ])
+    t.ok(markdown.includes(part), part)
+  const page = reportHtml(full)
+  for (const part of [
+    'Step prove failed. crun failed',
+    '<td>docker</td><td class="changed">containerd</td>',
+    '<td>unix:///run/cri-dockerd.sock</td>',
+    '<b>7 (412 MB)</b><span>images carried</span>',
+    '<b>1.5 GB</b><span>disk to reclaim</span>',
+    '<h3>Worth knowing</h3><ul><li>big:1 is pulled',
+    '<h3>Left behind</h3><ul><li>/var/lib/docker',
+  ])
+    t.ok(page.includes(part), part)
+})
 
 t.test(
   'the page shows states, steps, proof with each call, diff and a timeline, and nothing from elsewhere',

@@ -1,7 +1,7 @@
 /** The part of a report page that is about one node. Pure. */
 import { diffLines } from '../diff.ts'
 import { humanMilliseconds } from '../duration.ts'
-import { figures, type HandlerProof, type ReportNode, stateRows } from '../report-facts.ts'
+import { failure, figures, type HandlerProof, type ReportNode, remarks, stateRows } from '../report-facts.ts'
 import { chart } from './chart.ts'
 import { html, type Markup } from './markup.ts'
 import { stepSpans } from './spans.ts'
@@ -17,10 +17,11 @@ const tones: Readonly<Record<ReportNode['result'], string>> = {
 
 export const nodeSection = (node: ReportNode): Markup => html`<section class="node">
 <h2>${node.name} <span class="badge ${tones[node.result]}">${node.result}</span></h2>
-${node.message ? html`<p class="${tones[node.result]}">${node.message}</p>` : undefined}
+${node.message ? html`<p class="${tones[node.result]}">${failure(node)}</p>` : undefined}
 <p class="soft">${[node.action && `Action ${node.action}`, node.attempt && `attempt ${node.attempt}`, node.reason].filter(Boolean).join(' · ')}</p>
 ${facts(figures(node))}
 ${states(node)}
+${remarks(node).map(([title, sentences]) => html`<h3>${title}</h3><ul>${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>`)}
 ${steps(node)}
 ${proof(node)}
 ${changes(node)}
@@ -52,13 +53,13 @@ const steps = (node: ReportNode): Markup => {
 /** A column for each handler, a row for each call: what one handler has and another has not is seen at once. */
 const proof = ({ verification }: ReportNode): Markup => {
   if (!verification) return html``
-  const { handlers = [], passed, message, durationMilliseconds, engineVersion } = verification
+  const { handlers = [], passed, message, durationMilliseconds, engineName = 'engine', engineVersion } = verification
   const verdict = passed ? 'Every handler ran a pod through CRI' : (message ?? 'The proof failed')
   const names = [...new Set(handlers.flatMap(({ calls = [] }) => calls.map(({ name }) => name)))]
   const row = (name: string, cell: (handler: HandlerProof) => string | Markup): Markup =>
     html`<tr><th>${name}</th>${handlers.map((handler) => html`<td class="number">${cell(handler)}</td>`)}</tr>`
   return html`<h3>Proof</h3>
-<p><span class="badge ${passed ? 'good' : 'bad'}">${passed ? 'proven' : 'not proven'}</span> ${verdict}, in ${humanMilliseconds(durationMilliseconds)}${engineVersion ? `, with engine ${engineVersion}` : ''}.</p>
+<p><span class="badge ${passed ? 'good' : 'bad'}">${passed ? 'proven' : 'not proven'}</span> ${verdict}, in ${humanMilliseconds(durationMilliseconds)}${engineVersion ? `, with ${engineName} ${engineVersion}` : ''}.</p>
 ${
   handlers.length === 0
     ? undefined
