@@ -26,8 +26,8 @@ t.test('a problem names file, line, field and what to write', async (t) => {
     ['nothing is wrong', profile('  engine: {name: containerd}\n'), []],
     [
       'a value that is not supported, in the line of its key',
-      profile('  engine:\n    name: cri-o\n'),
-      [/^f\.yaml:9: spec\.engine\.name: cri-o is not supported/],
+      profile('  engine:\n    name: docker\n'),
+      [/^f\.yaml:9: spec\.engine\.name: Unsupported value: write one of containerd, cri-o/],
     ],
     [
       'an item of a list',
@@ -79,7 +79,7 @@ t.test('a problem names file, line, field and what to write', async (t) => {
 
 t.test('documents: others are skipped with a word, empty ones without, Lists are opened', async (t) => {
   const good = profile('  engine: {name: containerd}\n')
-  const bad = profile('  engine: {name: cri-o}\n')
+  const bad = profile('  engine: {name: docker}\n')
   const many = judge(`---\n---\nkind: Service\nmetadata: {name: shop}\n---\n${good}---\n${bad}---\njust text\n`)
   t.equal(many.profiles, 2)
   t.equal(many.problems.length, 1)
@@ -116,7 +116,7 @@ t.test('a path is found although names have dots and brackets, and as far as it 
 t.test('the program: exit codes, streams and lines', async (t) => {
   const folder = t.testdir({
     'good.yaml': profile('  engine: {name: containerd}\n'),
-    'bad.yaml': profile('  engine: {name: cri-o}\n'),
+    'bad.yaml': profile('  engine: {name: docker}\n'),
     'none.yaml': 'kind: Pod\n',
   })
   const file = (name: string) => join(folder, name)
@@ -142,7 +142,7 @@ t.test('the program: exit codes, streams and lines', async (t) => {
       /^\S+\/bad\.yaml:8: spec\.engine\.name: .*\n$/,
       /1 problem found/,
     ],
-    [['check', '-'], 1, /^-:8: spec\.engine\.name: /, /1 problem found/, profile('  engine: {name: cri-o}\n')],
+    [['check', '-'], 1, /^-:8: spec\.engine\.name: /, /1 problem found/, profile('  engine: {name: docker}\n')],
     [['check', file('none.yaml')], 1, /^$/, /there is no RuntimeProfile in \S+\/none\.yaml/],
     [['check', 'nowhere.yaml'], 2, /^$/, /cannot read nowhere\.yaml \(ENOENT\)/],
     [['check'], 2, /^$/, /missing required argument/],
