@@ -101,7 +101,7 @@ t.test('a cluster with a rollout', async (t) => {
     metadata: { name: 'workers' },
     spec: {
       nodeSelector: { matchLabels: { pool: 'w2' } },
-      engine: { name: 'containerd' },
+      engine: { name: 'cri-o', version: '1.36' },
       rollout: { drain: { deleteEmptyDirData: true } },
     },
   })
@@ -116,14 +116,15 @@ t.test('a cluster with a rollout', async (t) => {
       attempt: 1,
       fence: 1,
       nodeUID: 'u',
-      target: { engine: { name: 'containerd' } },
+      target: { engine: { name: 'cri-o', version: '1.36' } },
     },
   })
   await writeStatus(`${ours}/noderuntimes/w2`, {
     revision: 'abc',
     attempt: 1,
     phase: 'Prepared',
-    action: 'DrainRestart',
+    action: 'DrainSwitch',
+    notes: ['--network-plugin is removed: the kubelet refuses it.'],
     observed: {
       engine: { name: 'containerd', version: '1.7.24' },
       cgroup: { engineDriver: 'cgroupfs', kubeletDriver: 'cgroupfs' },
@@ -149,13 +150,14 @@ t.test('a cluster with a rollout', async (t) => {
     t.equal(code, 0)
     t.equal(
       stdout,
-      'w2: Prepared, DrainRestart (the node is drained, then its pods are created anew)\n@@ -1 +1 @@\n-SystemdCgroup = false\n+SystemdCgroup = true\n',
+      'w2: Prepared, DrainSwitch (the node is drained, then its pods are created anew on another engine)\n  containerd 1.7.24 → cri-o 1.36\n  ! --network-plugin is removed: the kubelet refuses it.\n@@ -1 +1 @@\n-SystemdCgroup = false\n+SystemdCgroup = true\n',
     )
     const [plan] = JSON.parse((await drydock(['plan', '-o', 'json'])).stdout)
     t.match(plan, {
       node: 'w2',
       phase: 'Prepared',
-      action: 'DrainRestart',
+      action: 'DrainSwitch',
+      engine: { from: 'containerd 1.7.24', to: 'cri-o 1.36' },
       changes: [{ path: '/etc/containerd/config.toml' }],
     })
   })
@@ -163,7 +165,7 @@ t.test('a cluster with a rollout', async (t) => {
   t.test('status names profiles and nodes', async (t) => {
     const { stdout } = await drydock(['status'])
     t.match(stdout, /workers +Unknown +0\/0/)
-    t.match(stdout, /w2 +workers +Prepared +DrainRestart +containerd 1\.7\.24 +cgroupfs/)
+    t.match(stdout, /w2 +workers +Prepared +DrainSwitch +containerd 1\.7\.24 → cri-o +cgroupfs/)
     const { profiles, nodes } = JSON.parse((await drydock(['status', '--output', 'json'])).stdout)
     t.equal(profiles[0].metadata.name, 'workers')
     t.equal(nodes[0].metadata.name, 'w2')

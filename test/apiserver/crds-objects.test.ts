@@ -265,16 +265,16 @@ t.test('kubectl get reads well', async (t) => {
   const nodes = { selected: 5, ready: 3, updating: 1, failed: 0, waiting: 1 }
   t.equal((await merge('runtimeprofiles/workers/status', { status: { nodes, message, conditions } })).status, 200)
   t.equal((await create('noderuntimes', order)).status, 201)
-  const observed = { engine: { name: 'containerd', version: '1.6.20~ds1' }, cgroup: { engineDriver: 'systemd' } }
-  const answer = { phase: 'Prepared', action: 'DrainRestart', message: 'Waits for the switch.', observed }
+  const observed = { engine: { name: 'docker', version: '26.1.5+dfsg1' }, cgroup: { engineDriver: 'systemd' } }
+  const answer = { phase: 'Prepared', action: 'DrainSwitch', message: 'Waits for the switch.', observed }
   t.equal((await merge('noderuntimes/worker-1/status', { status: answer })).status, 200)
   const { code, stdout } = await server.kubectl(['get', 'rp,noderuntimes,migrationreports'])
   t.equal(code, 0)
   for (const line of [
     /^NAME +READY +NODES +PROVEN +UPDATING +FAILED +AGE +MESSAGE$/m,
     /^runtimeprofile\.drydock\.dev\/workers +False +5 +3 +1 +0 +\d+s +PDB shop\/cart allows 0 disruptions\.$/m,
-    /^NAME +PROFILE +PHASE +ACTION +ENGINE +VERSION +DRIVER +AGE +MESSAGE$/m,
-    /^noderuntime\.drydock\.dev\/worker-1 +workers +Prepared +DrainRestart +containerd +1\.6\.20~ds1 +systemd +\d+s +Waits for the switch\.$/m,
+    /^NAME +PROFILE +PHASE +ACTION +ENGINE +VERSION +WANTED +DRIVER +AGE +MESSAGE$/m,
+    /^noderuntime\.drydock\.dev\/worker-1 +workers +Prepared +DrainSwitch +docker +26\.1\.5\+dfsg1 +containerd +systemd +\d+s +Waits for the switch\.$/m,
     /^NAME +PROFILE +PHASE +CHANGED +UNCHANGED +FAILED +AGE +MESSAGE$/m,
     /^migrationreport\.drydock\.dev\/workers-a1 +workers +Succeeded +1 +\d+s +One node was changed\.$/m,
   ]) {
