@@ -1,7 +1,7 @@
 /** Pure: what the kubelet's files are without Drydock. */
 import type { FileFound, Past, Pasts } from '../engines/engine.ts'
-import { sameBytes, textOf } from '../engines/refused.ts'
-import { settingsOf, withKey } from '../yaml/edit.ts'
+import { sameBytes } from '../engines/refused.ts'
+import { withoutKeys } from '../yaml/undo.ts'
 import { type Flag, flagIn, type Source, variablesOf, withAddedFlag, withFlag } from './flags.ts'
 import { type KubeletFound, withBytes, yamlFilesOf } from './kubelet.ts'
 import { removedFlags } from './removed.ts'
@@ -19,24 +19,11 @@ export function withoutDrydock(found: KubeletFound, pasts: Pasts): KubeletFound 
   const environment = new Set(found.environmentFiles.map(({ path }) => path))
   return withBytes(found, (file) => {
     const past = pasts.get(file.path)
+    if (yaml.has(file.path)) return withoutKeys(file, past, keys)
     if (!past || file.bytes === undefined) return file.bytes
     if (sameBytes(file.bytes, past.written)) return past.original
-    if (yaml.has(file.path)) return withoutKeys(file, past)
     return withoutFlags(file, past, environment.has(file.path) ? 'EnvironmentFile' : 'Environment')
   })
-}
-
-function withoutKeys({ path, bytes }: FileFound, past: Past): Buffer {
-  const [written, original] = [past.written, past.original].map((each) => settingsOf(path, textOf(path, each)))
-  const changed = keys.filter((key) => {
-    const isOurs = written![key] !== original![key]
-    return isOurs && settingsOf(path, textOf(path, bytes))[key] === written![key]
-  })
-  return changed.reduce((edited, key) => {
-    const former = original![key]
-    const value = typeof former === 'string' ? former : undefined
-    return Buffer.from(withKey(path, textOf(path, edited), { key, value }))
-  }, bytes!)
 }
 
 function withoutFlags(file: FileFound, past: Past, source: Source): Buffer {
