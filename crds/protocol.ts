@@ -19,6 +19,11 @@ export const annotations = {
    * On a NodeRuntime: the value that the order was written under.
    */
   retry: 'drydock.dev/retry',
+  /**
+   * On a RuntimeProfile: as long as it is there, whatever its value, no node starts, nodes that are being drained are
+   * given back, and changes that are not committed are rolled back. Taken away: all of them have their turn again.
+   */
+  abort: 'drydock.dev/abort',
   /** On a NodeRuntime: the last revision that was permitted to commit. Absent: Drydock has changed nothing on the node. */
   committed: 'drydock.dev/committed-revision',
   /** On a NodeRuntime: why the operator gave the node back before its switch, for one revision and attempt. JSON. */

@@ -13,11 +13,11 @@ export function outcomeOf(runtime: NodeRuntime): Outcome | undefined {
     case 'Committed':
       return { result: 'Committed' }
     case 'RolledBack':
-      // The agent only knows that it was told to; the operator knows why.
-      return { result: 'RolledBack', why: gaveUp ?? whyOf(runtime.metadata.name, answer) }
+    // The agent only knows that it was told to go back, or that there is nothing to go back from; the operator knows why.
     case 'Refused':
+      return { result: answer.phase, why: gaveUp ?? whyOf(runtime.metadata.name, answer) }
     case 'Failed':
-      return { result: answer.phase, why: whyOf(runtime.metadata.name, answer) }
+      return { result: 'Failed', why: whyOf(runtime.metadata.name, answer) }
     default:
       return undefined
   }

@@ -1,6 +1,7 @@
 /** Where one node is: the protocol between operator and node as a chain of questions. */
 import { annotations, originalRevision } from '../../crds/protocol.ts'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { abortBack, isAborted, mustGoBack, wasAborted } from './abort.ts'
 import { answerOf, isOpen, isQuiet } from './answer.ts'
 import { criSocketChanges } from './cri-socket.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
@@ -62,6 +63,9 @@ function isMoving(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime, gateMilliseconds } = member
   if (!isOpen(runtime)) return undefined
   const answer = answerOf(runtime)
+  if (mustGoBack(member, wish.profile)) {
+    return { at: 'underWay', why: moving(member), decision: rollBack(member, abortBack(node.name), wish) }
+  }
   if (answer?.phase !== 'Proven' || runtime.spec?.permit === 'Rollback') return { at: 'underWay', why: moving(member) }
   if (runtime.spec?.permit === 'Commit') {
     return { at: 'underWay', why: { reason: 'Committing', message: `${node.name} is proven and commits` } }
@@ -74,18 +78,14 @@ function isMoving(member: Known, wish: Wish): Stage | undefined {
   }
   if (gateMilliseconds < gateTimeoutMilliseconds)
     return { at: 'underWay', why, lookAgainMilliseconds: gateLookMilliseconds }
-  return { at: 'underWay', why, decision: rollBack(member, why, wish) }
+  const message = `${why.message}; it was rolled back after ${gateTimeoutMilliseconds / 1000} s`
+  return { at: 'underWay', why, decision: rollBack(member, { ...why, message }, wish) }
 }
 
-function rollBack({ runtime }: Known, { reason, message }: Reason, { reportOf }: Wish): Decision {
+function rollBack({ runtime }: Known, why: Reason, { reportOf }: Wish): Decision {
   const { revision = '', attempt = 0 } = runtime.spec ?? {}
   const report = runtime.metadata.annotations?.[annotations.report] ?? reportOf(revision)
-  const text = `${message}; it was rolled back after ${gateTimeoutMilliseconds / 1000} s`
-  return {
-    kind: 'PermitRollback',
-    node: runtime.metadata.name,
-    gaveUp: { revision, attempt, report, reason, message: text },
-  }
+  return { kind: 'PermitRollback', node: runtime.metadata.name, gaveUp: { revision, attempt, report, ...why } }
 }
 
 function moving({ node, runtime }: Known): Reason {
@@ -168,6 +168,8 @@ function hasEnded({ node, runtime }: Known, wish: Wish): Stage | undefined {
     const message = `${node.name} has drifted: a file that Drydock wrote was changed by somebody else; set the annotation ${annotations.retry} to write it again`
     return { at: 'drifted', why: { reason: 'Drifted', message } }
   }
+  // Without the annotation it would have a new order already.
+  if (wasAborted(runtime)) return { at: 'waiting', why: abortBack(node.name) }
   // A node whose state nobody could prove takes no pods, even if its change needed no drain. Once: a person who uncordons it means it.
   const isExposed = outcome.result === 'Failed' && !node.unschedulable && !node.cordon
   return { at: 'failed', why: outcome.why, ...(isExposed && { decision: cordon(node.name, runtime, wish) }) }
@@ -195,6 +197,7 @@ function nextAttempt({ spec, status }: NodeRuntime, revision: string): number {
 }
 
 function isRetry({ runtime }: Known, { profile }: Wish): boolean {
+  if (wasAborted(runtime) && outcomeOf(runtime)) return !isAborted(profile)
   const asked = profile.metadata.annotations?.[annotations.retry]
   const outcome = outcomeOf(runtime)
   if (asked === undefined || asked === runtime.metadata.annotations?.[annotations.retry] || !outcome) return false

@@ -1,5 +1,6 @@
 /** Which nodes have their turn now, and what holds the others back. */
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
+import { abortStop, isAborted } from './abort.ts'
 import { budgetOf, list, overBudget, take } from './budget.ts'
 import { type Canary, canaryOf } from './canary.ts'
 import type { Candidate, Circumstances } from './candidate.ts'
@@ -80,10 +81,12 @@ const failureBudget = 'FailureBudget'
 const paused = 'Paused'
 
 function stopReason(
-  { spec, metadata }: RuntimeProfile,
+  profile: RuntimeProfile,
   staged: readonly Staged[],
   { window, canary }: Verdicts,
 ): Reason | undefined {
+  if (isAborted(profile)) return abortStop(profile)
+  const { spec, metadata } = profile
   const failed = staged.filter(({ stage }) => stage.at === 'failed')
   const limit = spec.rollout?.failureBudget ?? 1
   const first = failed[0]

@@ -2,6 +2,7 @@
 import { parseDuration } from '../../crds/duration.ts'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { runtimeState } from '../reports/runtime-state.ts'
+import { abortBack, isAborted } from './abort.ts'
 import { answerOf, drains } from './answer.ts'
 import { turnOf } from './marks.ts'
 import type { Decision, DrainProgress, Known, Reason, Stage, Turn, Wish } from './types.ts'
@@ -15,6 +16,9 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
   const since = startedAt(member)
   if (since === undefined && !node.cordon) return undefined
   const name = node.name
+  if (isAborted(profile)) {
+    return { at: 'underWay', why: draining(name), decision: giveUp(member, abortBack(name), wish) }
+  }
   if (!drains(answerOf(runtime)?.action)) {
     return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
   }
@@ -32,7 +36,7 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
     const decision: Decision = { kind: 'Drain', node: name }
     return { at: 'underWay', why, decision, lookAgainMilliseconds: Math.max(1_000, deadline - now.getTime()) }
   }
-  return { at: 'underWay', why: draining(name), decision: giveUp(member, drain, wish) }
+  return { at: 'underWay', why: draining(name), decision: giveUp(member, drainTimeout(name, drain), wish) }
 }
 
 /** When the turn at this very order began: by our cordon, or on a node that somebody else cordoned by our record. */
@@ -56,24 +60,23 @@ function until(name: string, drain: DrainProgress, { since, deadline }: { since:
 
 const clockTime = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`
 
-function giveUp(member: Known, drain: DrainProgress, { reportOf }: Wish): Decision {
-  const node = member.node.name
-  const { revision = '', attempt = 0 } = member.runtime.spec ?? {}
-  const startTime = startedAt(member)
+function drainTimeout(node: string, drain: DrainProgress): Reason {
   const because = drain.state === 'draining' ? drain.why.message : `${node} was not drained`
   const message = `${because}; the node was given back unchanged when rollout.drain.timeout was over`
-  return {
-    kind: 'GiveUp',
-    node,
-    gaveUp: {
-      revision,
-      attempt,
-      report: reportOf(revision),
-      ...(startTime !== undefined && { startTime }),
-      reason: 'DrainTimeout',
-      message,
-    },
+  return { reason: 'DrainTimeout', message }
+}
+
+function giveUp(member: Known, why: Reason, { reportOf }: Wish): Decision {
+  const { revision = '', attempt = 0 } = member.runtime.spec ?? {}
+  const startTime = startedAt(member)
+  const gaveUp = {
+    revision,
+    attempt,
+    report: reportOf(revision),
+    ...(startTime !== undefined && { startTime }),
+    ...why,
   }
+  return { kind: 'GiveUp', node: member.node.name, gaveUp }
 }
 
 export function cordon(node: string, { spec }: NodeRuntime, { profile, now }: Wish): Decision {

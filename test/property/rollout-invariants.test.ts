@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { annotations } from '../../crds/protocol.ts'
+import { isOpen } from '../../operator/rollout/answer.ts'
 import { maxUnavailable } from '../../operator/rollout/budget.ts'
 import type { Decision } from '../../operator/rollout/types.ts'
 import { type Action, type Fate, SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
@@ -33,7 +34,10 @@ type Step =
   | { kind: 'time'; minutes: number }
   | { kind: 'gate'; node: number }
   | { kind: 'forget' }
-  | { kind: 'replace'; node: number }
+  | { kind: 'replace' | 'vanish' | 'appear'; node: number }
+  | { kind: 'abort'; profile: string; isAborted: boolean }
+  | { kind: 'held'; node: number; isHeld: boolean }
+  | { kind: 'gates'; hold: boolean }
 
 const node = fc.nat(5)
 const profile = fc.constantFrom('one', 'one', 'two')
@@ -80,7 +84,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('time'), minutes: fc.integer({ min: 1, max: 15 }) }),
   fc.record({ kind: fc.constant('gate'), node }),
   fc.record({ kind: fc.constant('forget') }),
-  fc.record({ kind: fc.constant('replace'), node }),
+  fc.record({ kind: fc.constantFrom('replace', 'vanish', 'appear'), node }),
+  fc.record({ kind: fc.constant('abort'), profile, isAborted: fc.boolean() }),
+  fc.record({ kind: fc.constant('held'), node, isHeld: fc.boolean() }),
+  fc.record({ kind: fc.constant('gates'), hold: fc.boolean() }),
 ) as fc.Arbitrary<Step>
 
 const nameOf = (index: number): string => (index < 4 ? `worker-${index}` : `cp-${index}`)
@@ -123,7 +130,8 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       return
     case 'edit': {
       const { driver, limit, paused, pools, canary, hasWindow } = step
-      const conditions = { ...(canary && { canary }), ...(hasWindow && { window }) }
+      const gates = [{ name: 'calm', object: { apiVersion: 'v1', kind: 'ConfigMap', name: 'calm' }, cel: 'true' }]
+      const conditions = { gates, ...(canary && { canary }), ...(hasWindow && { window }) }
       const nodeSelector = { matchExpressions: [{ key: 'pool', operator: 'In' as const, values: pools }] }
       sim.apply(
         step.profile,
@@ -151,9 +159,25 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       sim.drains.clear()
       sim.gate.clear()
       return
+    case 'vanish':
+      sim.removeNode(nameOf(step.node))
+      return
+    case 'appear':
+      if (!sim.nodes.has(nameOf(step.node))) addNode(sim, step.node)
+      return
     case 'replace':
       sim.removeNode(nameOf(step.node))
       addNode(sim, step.node)
+      return
+    case 'abort':
+      sim.abort(step.profile, step.isAborted)
+      return
+    case 'held':
+      if (step.isHeld) sim.heldPods.add(nameOf(step.node))
+      else sim.heldPods.delete(nameOf(step.node))
+      return
+    case 'gates':
+      sim.gateSays = step.hold ? undefined : { reason: 'GateClosed', message: 'not now' }
   }
 }
 
@@ -162,6 +186,9 @@ const disrupts = ({ kind }: Decision): boolean => kind === 'Cordon' || kind === 
 
 const check = (sim: SimulatedCluster, name: string, decision: Decision): void => {
   if (!('node' in decision)) return
+  if (isAborted(sim, name) && (decision.kind === 'PermitSwitch' || decision.kind === 'BeginTurn')) {
+    throw new Error(`${decision.node} gets ${decision.kind} although the rollout was aborted`)
+  }
   const members = sim.state(name)?.members ?? []
   const member = members.find(({ node }) => node.name === decision.node)
   if (decision.kind === 'Return' && member?.node.cordon) {
@@ -174,6 +201,9 @@ const check = (sim: SimulatedCluster, name: string, decision: Decision): void =>
     throw new Error(`${decision.node} is selected by two profiles and gets ${decision.kind}`)
   }
 }
+
+const isAborted = (sim: SimulatedCluster, name: string): boolean =>
+  sim.profiles.get(name)?.metadata.annotations?.[annotations.abort] !== undefined
 
 /** How many profiles select the node, counted here anew: what is under test must not be its own witness. */
 const selectors = (sim: SimulatedCluster, node: string): number =>
@@ -210,13 +240,13 @@ const opens = (ms: number): boolean => reaches(ms) && !reaches(ms - 60 * minuteM
 const reaches = (ms: number): boolean => hourOf(ms) >= '02:30' && hourOf(ms - minuteMs) < '02:30'
 const hourOf = (ms: number): string => berlin.format(ms).slice(11)
 
-const isOpen = (now: Date): boolean => {
+const isWindowOpen = (now: Date): boolean => {
   const minute = Math.floor(now.getTime() / minuteMs) * minuteMs
   return Array.from({ length: 40 }, (_, ago) => minute - ago * minuteMs).some(opens)
 }
 
 const checkWindow = (sim: SimulatedCluster, name: string, node: string): void => {
-  if (!sim.profiles.get(name)?.spec.rollout?.window || isOpen(sim.now)) return
+  if (!sim.profiles.get(name)?.spec.rollout?.window || isWindowOpen(sim.now)) return
   if (sim.runtimes.get(node)?.status?.action === 'None') return
   throw new Error(`${node} starts at ${sim.now.toISOString()}, outside the window`)
 }
@@ -270,9 +300,18 @@ class Turns {
 const checkBeginning = (sim: SimulatedCluster, turns: Turns, name: string, decision: Decision): void => {
   if (turns.begins(sim, decision)) {
     checkWindow(sim, name, decision.node)
+    checkLooks(sim, name, decision.node)
     turns.checkCanaries(sim, name, decision.node)
   }
   turns.note(sim, decision)
+}
+
+/** What speaks against a start and is found out only then. */
+const checkLooks = (sim: SimulatedCluster, name: string, node: string): void => {
+  if (sim.profiles.get(name)?.spec.rollout?.gates && sim.gateSays) throw new Error(`${node} starts past a closed gate`)
+  if (sim.runtimes.get(node)?.status?.action?.startsWith('Drain') && sim.heldPods.has(node)) {
+    throw new Error(`${node} starts although a disruption budget holds its pods`)
+  }
 }
 
 const operate = async (
@@ -301,12 +340,15 @@ const heal = async (sim: SimulatedCluster, turns: Turns): Promise<void> => {
   sim.watch = (name, decision) => checkBeginning(sim, turns, name, decision)
   sim.fates.clear()
   sim.blockedDrains.clear()
+  sim.heldPods.clear()
+  sim.gateSays = undefined
   sim.drains.clear()
   sim.gate.clear()
   for (let index = 0; index < 6; index++) {
     sim.setReady(nameOf(index), true)
     if (!sim.view(nameOf(index))?.cordon) sim.setCordon(nameOf(index), false)
   }
+  await expectAborted(sim)
   // Both may be paused, and a paused deletion waits.
   if (sim.profiles.has('two'))
     sim.apply('two', spec({ nodeSelector: { matchLabels: { pool: 'none' } }, rollout: { failureBudget: 100 } }))
@@ -323,6 +365,19 @@ const heal = async (sim: SimulatedCluster, turns: Turns): Promise<void> => {
     await sim.settle()
     sim.now = new Date(sim.now.getTime() + 1)
   }
+}
+
+/** An abort leaves no node out of service but those that are lost, and none in the middle of a change. */
+const expectAborted = async (sim: SimulatedCluster): Promise<void> => {
+  const names = [...sim.profiles.keys()]
+  for (const name of names) sim.abort(name, true)
+  await sim.settle()
+  for (const [name, runtime] of sim.runtimes) {
+    const isLost = runtime.status?.phase === 'Failed'
+    if (sim.view(name)?.cordon && !isLost) throw new Error(`${name} is cordoned after an abort`)
+    if (isOpen(runtime)) throw new Error(`${name} is in the middle of a change after an abort`)
+  }
+  for (const name of names) sim.abort(name, false)
 }
 
 const expectConverged = (sim: SimulatedCluster): void => {
@@ -345,7 +400,7 @@ const run = async (beginning: string, steps: readonly Step[]): Promise<void> => 
     else if (step.kind === 'agents') for (const name of sim.nodes.keys()) sim.agentStep(name)
     else if (step.kind === 'agent') sim.agentStep(nameOf(step.node))
     else disturb(sim, step)
-    if (step.kind === 'replace') turns.forget(nameOf(step.node))
+    if (step.kind === 'replace' || step.kind === 'vanish') turns.forget(nameOf(step.node))
   }
   await heal(sim, turns)
   expectConverged(sim)

@@ -22,7 +22,9 @@ const agentRules: readonly (readonly [RegExp, Fate | undefined, Phase, object?])
   [/^Observed/, 'Refused', 'Refused', { reason: 'NoBinary', message: 'no crun' }],
   [/^Observed/, undefined, 'Prepared'],
   [/^Prepared.Switch/, undefined, 'Switching'],
+  [/^Prepared.Rollback/, undefined, 'Refused', { reason: 'NothingOpen', message: 'nothing is open' }],
   [/^Switching/, 'Failed', 'Failed', { reason: 'Lost', message: 'neither state' }],
+  [/^Switching.Rollback/, undefined, 'RolledBack', { reason: 'Ordered', message: 'told to' }],
   [/^Switching/, 'RolledBack', 'RolledBack', { reason: 'NotProven', message: 'crun' }],
   [/^Switching/, undefined, 'Proven'],
   [/^Proven.Commit/, undefined, 'Committed'],
@@ -125,7 +127,14 @@ export class SimulatedCluster {
 
   retry(name: string, value: string): void {
     const profile = this.profiles.get(name)
-    if (profile) profile.metadata.annotations = { [annotations.retry]: value }
+    if (profile) profile.metadata.annotations = { ...profile.metadata.annotations, [annotations.retry]: value }
+  }
+
+  abort(name: string, isAborted: boolean): void {
+    const profile = this.profiles.get(name)
+    if (!profile) return
+    const { [annotations.abort]: _, ...others } = profile.metadata.annotations ?? {}
+    profile.metadata.annotations = isAborted ? { ...others, [annotations.abort]: 'yes' } : others
   }
 
   /** Time passes, and nothing else happens. */

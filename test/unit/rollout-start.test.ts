@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import { answerOf } from '../../operator/rollout/answer.ts'
 import { mayNotEvict } from '../../operator/rollout/looks.ts'
 import type { Decision, Look } from '../../operator/rollout/types.ts'
 import { openingOf } from '../../operator/rollout/window.ts'
@@ -361,3 +362,65 @@ t.test('gates are asked about nodes that get back what they ran before, too', as
   sim.gateSays = undefined
   t.same(await changed(sim), ['a'])
 })
+
+t.test('abort: what drains is given back, what is not committed goes back, what is committed stays', async (t) => {
+  const sim = cluster(['a', 'b', 'c', 'd'], { maxUnavailable: 3 })
+  sim.blockedDrains.add('b')
+  sim.apply('p', spec({ rollout: { maxUnavailable: 3 } }))
+  // a is committed, b drains, c is in its switch.
+  while (sim.runtimes.get('a')?.status?.phase !== 'Committed') await turn(sim, ['a', 'b'])
+  while (sim.runtimes.get('c')?.status?.phase !== 'Switching') await turn(sim, ['c'])
+  sim.abort('p', true)
+  const made = await sim.settle()
+  t.same(
+    made.flatMap((one) => (one.kind === 'GiveUp' || one.kind === 'PermitRollback' ? [`${one.kind} ${one.node}`] : [])),
+    ['GiveUp b', 'PermitRollback c'],
+  )
+  t.same(namesOf(made), [], 'd does not start')
+  for (const name of ['a', 'b', 'c', 'd']) t.notOk(sim.view(name)?.unschedulable, name)
+  t.match(sim.plan('p'), {
+    progress: 'Stalled',
+    why: {
+      reason: 'Aborted',
+      message: 'The rollout was aborted: remove the annotation drydock.dev/abort of RuntimeProfile p to go on',
+    },
+    counts: { ready: 1, failed: 0, waiting: 3 },
+    decisions: [],
+  })
+  t.match([...sim.reports.values()][0]?.status, {
+    phase: 'Failed',
+    nodes: [
+      { name: 'a', result: 'Changed' },
+      { name: 'b', result: 'Skipped', reason: 'Aborted' },
+      { name: 'c', result: 'RolledBack', reason: 'Aborted' },
+    ],
+  })
+  sim.abort('p', false)
+  sim.blockedDrains.clear()
+  t.same((await changed(sim)).sort(), ['b', 'c', 'd'], 'without a retry, and whatever the failureBudget')
+  t.equal(sim.plan('p')?.progress, 'Ready')
+})
+
+t.test('abort: a switch that the node has not begun is taken back, and a lost node stays lost', async (t) => {
+  const sim = cluster(['a', 'b'], { maxUnavailable: 2, failureBudget: 5 })
+  sim.fates.set('b', 'Failed')
+  while (sim.runtimes.get('a')?.spec?.permit !== 'Switch') await turn(sim, ['b'], { prepare: ['a'] })
+  await turn(sim, ['b'])
+  await turn(sim, ['b'])
+  t.equal(sim.runtimes.get('a')?.status?.phase, 'Prepared')
+  sim.abort('p', true)
+  await sim.settle()
+  t.match(sim.runtimes.get('a')?.status, { phase: 'Refused', reason: 'NothingOpen' })
+  t.match(sim.plan('p')?.counts, { failed: 1, waiting: 1 })
+  t.notOk(sim.view('a')?.unschedulable)
+  t.ok(sim.view('b')?.unschedulable)
+  sim.abort('p', false)
+  t.same(await changed(sim), ['a'])
+})
+
+/** One plan carried out, and one answer of these agents; of the others only until they are prepared. */
+const turn = async (sim: SimulatedCluster, agents: readonly string[], { prepare = [...sim.nodes.keys()] } = {}) => {
+  for (const decision of sim.plan('p')?.decisions ?? []) await sim.carryOut('p', decision)
+  for (const name of agents) sim.agentStep(name)
+  for (const name of prepare) if (answerOf(sim.runtimes.get(name)!) === undefined) sim.agentStep(name)
+}

@@ -196,6 +196,7 @@ function edit(fleet: Fleet, name: string, change: Edit): void {
     if ('pools' in change)
       return { spec: { ...spec, nodeSelector: specOf(0, change.pools, fleet.script).nodeSelector } }
     if ('retry' in change) return { annotations: { [annotations.retry]: change.retry } }
+    if ('abort' in change) return { annotations: change.abort ? { [annotations.abort]: 'yes' } : {} }
     const rollout = 'limit' in change ? { maxUnavailable: change.limit } : { paused: change.paused }
     return { spec: { ...spec, rollout: { ...spec.rollout, ...rollout } } }
   })

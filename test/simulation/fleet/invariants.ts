@@ -19,6 +19,7 @@ export type Invariant =
   | 'other node'
   | 'conflict'
   | 'failure budget'
+  | 'abort'
   | 'fence'
   | 'gate'
   | 'drain'
@@ -93,6 +94,7 @@ export class Invariants implements Watcher {
   readonly #out = new Since()
   readonly #failed = new Since()
   readonly #conflict = new Since()
+  readonly #aborted = new Since()
   readonly #settings = new Map<string, Limit[]>()
   #membersChangedMs = 0
   readonly #answered = new Map<string, Set<string>>()
@@ -146,6 +148,7 @@ export class Invariants implements Watcher {
   }
 
   #observeProfile(name: string, after: Stored | undefined, nowMs: number): void {
+    this.#aborted.set(name, after?.metadata.annotations?.[annotations.abort] !== undefined, nowMs)
     const history = this.#settings.get(name) ?? []
     if (after && history.at(-1)?.spec !== (after.spec as object)) {
       history.push({ sinceMs: nowMs, spec: after.spec as unknown as RuntimeProfile['spec'] })
@@ -271,6 +274,9 @@ export class Invariants implements Watcher {
     const { fleet } = this
     if (this.#conflict.surely(name, true, this.#known) && !wasTaken) {
       this.#fail('conflict', `${name} is selected by two profiles and goes out of service`)
+    }
+    if (!wasTaken && this.#aborted.surely(profile, true, this.#known)) {
+      this.#fail('abort', `${name} goes out of service although the rollout was aborted`)
     }
     if (wasTaken || !this.#out.surely(name, false, this.#known)) return
     const members = fleet.api.list('nodes').filter(({ metadata }) => {
@@ -435,6 +441,9 @@ function isTakenBefore(node: Stored | undefined, runtime: NodeRuntime | undefine
 function isFailed(runtime: NodeRuntime): boolean {
   const { spec } = runtime
   if (spec?.revision === undefined || spec.revision === originalRevision || isOpen(runtime)) return false
+  // Given back because people wanted it: nothing has failed.
+  if (runtime.metadata.annotations?.[annotations.gaveUp]?.includes('"Aborted"') && phaseOf(runtime) !== 'Failed')
+    return false
   return ['Refused', 'RolledBack', 'Failed'].includes(phaseOf(runtime) ?? '')
 }
 

@@ -26,6 +26,7 @@ export type Edit =
   | { readonly paused: boolean }
   | { readonly pools: readonly string[] }
   | { readonly retry: string }
+  | { readonly abort: boolean }
   | { readonly create: number; readonly pools: readonly string[] }
   | 'delete'
 
@@ -105,6 +106,11 @@ function troubleOf({ random, pick }: Draw): string {
   return random() < 0.1 ? 'former broken' : pick(troubles.slice(0, 4))
 }
 
+/** One draw, so that the scripts of seeds that are known stay as they are. */
+function pleaOf(drawn: number): Edit {
+  return drawn < 350 ? { abort: drawn < 220 } : { retry: String(drawn) }
+}
+
 function editOf(draw: Draw): Edit {
   const { pick, to, random } = draw
   const edits: readonly (() => Edit)[] = [
@@ -113,7 +119,7 @@ function editOf(draw: Draw): Edit {
     () => ({ limit: pick<number | string>([1, 2, '50%']) }),
     () => ({ paused: random() < 0.4 }),
     () => ({ pools: poolsOf(draw) }),
-    () => ({ retry: String(to(1000)) }),
+    () => pleaOf(to(1000)),
     () => ({ create: to(3), pools: poolsOf(draw) }),
     () => 'delete',
   ]
