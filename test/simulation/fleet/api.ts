@@ -97,8 +97,9 @@ export class Api {
     }
     const changed = change(before)
     const after = { ...before, ...changed, metadata: { ...before.metadata, ...changed.metadata } }
-    if (isDeepStrictEqual(before, after)) return before
-    if (!isDeepStrictEqual(before.spec, after.spec)) after.metadata.generation = (before.metadata.generation ?? 1) + 1
+    const isSameSpec = isDeepStrictEqual(before.spec, after.spec)
+    if (isSameSpec && isDeepStrictEqual(before, after)) return before
+    if (!isSameSpec) after.metadata.generation = (before.metadata.generation ?? 1) + 1
     const isGone = after.metadata.deletionTimestamp !== undefined && !after.metadata.finalizers?.length
     if (!isGone || plural === 'pods') return this.#store(who, plural, before, after)
     this.#drop(who, plural, before)

@@ -64,6 +64,14 @@ class Since {
   }
 }
 
+/** Something that happened. */
+export interface Entry {
+  readonly atMs: number
+  readonly who: string
+  /** Put into words only for whoever reads it: most runs are read by nobody. */
+  readonly what: () => string
+}
+
 interface Limit {
   readonly sinceMs: number
   readonly spec: RuntimeProfile['spec']
@@ -90,7 +98,7 @@ export class Invariants implements Watcher {
   /** Writes of Drydock but for leases and events. */
   writes = 0
   lastWriteMs = 0
-  readonly trace: (readonly [number, string, string])[] = []
+  readonly trace: Entry[] = []
   readonly #out = new Since()
   readonly #failed = new Since()
   readonly #conflict = new Since()
@@ -99,8 +107,8 @@ export class Invariants implements Watcher {
   #membersChangedMs = 0
   readonly #answered = new Map<string, Set<string>>()
 
-  note(who: string, what: string): void {
-    this.trace.push([this.fleet.schedule.nowMs, who, what])
+  note(who: string, what: Entry['what']): void {
+    this.trace.push({ atMs: this.fleet.schedule.nowMs, who, what })
   }
 
   /** What happened before is known to every controller. */
@@ -126,7 +134,7 @@ export class Invariants implements Watcher {
     if (by === 'courier' && (plural !== 'noderuntimes' || after?.metadata.name !== process || !same(before, after))) {
       this.#fail('own object', `the courier of ${process} wrote ${plural} ${after?.metadata.name}`)
     }
-    if (by !== 'cluster' || plural === 'nodes') this.note(process, describe(written))
+    if (by !== 'cluster' || plural === 'nodes') this.note(process, () => describe(written))
     if (by !== 'operator') return
     if (plural === 'nodes') this.#nodeWritten(before, after)
     if (plural === 'noderuntimes')
@@ -365,7 +373,7 @@ export class Invariants implements Watcher {
   // --- what machines do
 
   opened(machine: Machine, order: Order, action: string): void {
-    this.note(machine.name, `opens its journal for ${order.revision}/${order.attempt}, ${action}`)
+    this.note(machine.name, () => `opens its journal for ${order.revision}/${order.attempt}, ${action}`)
     const node = this.fleet.api.get('nodes', machine.name)
     const runtime = this.fleet.runtime(machine.name)
     if (runtime?.status?.machineID !== undefined && runtime.status.machineID !== machine.id) {
@@ -382,7 +390,7 @@ export class Invariants implements Watcher {
 
   closed(machine: Machine): void {
     const phase = machine.answer?.phase
-    this.note(machine.name, `closes its journal: ${phase}`)
+    this.note(machine.name, () => `closes its journal: ${phase}`)
     const { engine, kubelet } = machine.units
     const [one, two] = [machine.content(engineFile), machine.content(kubeletFile)]
     if (one !== two)
@@ -401,7 +409,7 @@ export class Invariants implements Watcher {
   }
 
   booted(machine: Machine): void {
-    this.note(machine.name, 'boots')
+    this.note(machine.name, () => 'boots')
     if (!machine.isJournalOpen || machine.bootStage() === 'proven') return
     const now = machine.content(engineFile)
     if (machine.former && now !== machine.former.engine) {
@@ -417,7 +425,7 @@ export class Invariants implements Watcher {
 
   says(machine: Machine, what: string): void {
     if (what.startsWith('Proven')) this.#proofs.set(machine.name, Date.parse(machine.answer?.verification?.time ?? ''))
-    this.note(`${machine.name} engine`, what)
+    this.note(`${machine.name} engine`, () => what)
   }
 
   fail(invariant: Invariant, message: string): void {

@@ -1,4 +1,5 @@
 /** Virtual time: events in order, processes that can die or be paused, and clocks that every machine has for itself. */
+import { nextTick } from 'node:process'
 import type { Clock } from '../../../kube/clock.ts'
 
 export type Random = () => number
@@ -64,7 +65,8 @@ export class Schedule {
       this.#happen(next)
       if (!this.isResumed) continue
       this.isResumed = false
-      await new Promise(setImmediate)
+      // Once every promise that is settled has had its say. What waits for a real event loop does not belong in here.
+      await new Promise<void>((resolve) => nextTick(resolve))
     }
     this.nowMs = Math.max(this.nowMs, Math.min(untilMs, this.#heap[0]?.atMs ?? untilMs))
   }

@@ -3,7 +3,7 @@ import { annotations } from '../../../crds/protocol.ts'
 import type { RuntimeProfile } from '../../../crds/types.gen.ts'
 import { calm, disturb, putRight } from './faults.ts'
 import { contentOf, Fleet, type FleetNode, type Mutant, originalTarget } from './fleet.ts'
-import { Invariants, type Violation } from './invariants.ts'
+import { type Entry, Invariants, type Violation } from './invariants.ts'
 import { engineFile } from './machine.ts'
 import { generator } from './schedule.ts'
 import { disturbedUntilMs, type Fault, type Script } from './script.ts'
@@ -12,7 +12,7 @@ export interface Result {
   readonly violation: Violation | undefined
   readonly events: number
   readonly virtualMs: number
-  readonly trace: readonly (readonly [number, string, string])[]
+  readonly trace: readonly Entry[]
 }
 
 /** Nobody has written for so long: no single wait of the protocol is longer but for those that are asked about below. */
@@ -34,6 +34,8 @@ export async function run(script: Script, mutant?: Mutant): Promise<Result> {
     Math.random = random
     undo?.()
   }
+  // The real event loop turns once: weak references of this run are let go of.
+  await new Promise(setImmediate)
   const { nowMs, count } = fleet.schedule
   return { violation: invariants.violation, events: count, virtualMs: nowMs, trace: invariants.trace }
 }
@@ -63,7 +65,7 @@ class World {
     this.#fleet.start()
     for (const { atMs, ...fault } of script.faults) {
       schedule.at(atMs, undefined, () => {
-        this.#invariants.note('fault', JSON.stringify(fault))
+        this.#invariants.note('fault', () => JSON.stringify(fault))
         if (rough.includes(fault.kind))
           this.#invariants.roughUntilMs = Math.max(this.#invariants.roughUntilMs, this.#endOf(fault))
         disturb(this.#fleet, fault)
@@ -72,11 +74,11 @@ class World {
     const isShort = script.faults.length === 0
     if (!(await this.#until(isShort ? 10_000 : disturbedUntilMs))) return
     calm(this.#fleet)
-    this.#invariants.note('fault', 'everything that disturbs has ended')
+    this.#invariants.note('fault', () => 'everything that disturbs has ended')
     if (!(await this.#rest('after the faults'))) return
     this.#explained()
     putRight(this.#fleet)
-    this.#invariants.note('fault', 'people have put things right')
+    this.#invariants.note('fault', () => 'people have put things right')
     if (!(await this.#rest('after people put things right'))) return
     this.#converged()
     const { writes } = this.#invariants
