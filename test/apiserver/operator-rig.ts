@@ -121,7 +121,10 @@ export class Rig {
   }
 
   /** What a kubelet would report. */
-  async setNodeStatus(name: string, { ready = true }: { ready?: boolean } = {}): Promise<void> {
+  async setNodeStatus(
+    name: string,
+    { ready = true, runtime = nodeInfo.containerRuntimeVersion }: { ready?: boolean; runtime?: string } = {},
+  ): Promise<void> {
     const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
     const condition = {
       type: 'Ready',
@@ -131,7 +134,7 @@ export class Rig {
       lastHeartbeatTime: now,
       lastTransitionTime: now,
     }
-    const status = { conditions: [condition], nodeInfo: nodeInfo }
+    const status = { conditions: [condition], nodeInfo: { ...nodeInfo, containerRuntimeVersion: runtime } }
     await this.client.patch(Nodes, { name }, { status }, { kind: 'merge', subresource: 'status' })
   }
 
@@ -301,8 +304,10 @@ export class ScriptedAgents {
       // Heartbeats have whole seconds, and the one after the proof must differ from the one before.
       await systemClock.sleep(1_050)
       const time = new Date().toISOString()
-      await this.#say(name, { ...answer, revision, attempt, verification: { ...proofOf(runtime), time } })
-      await this.#rig.setNodeStatus(name)
+      const verification = { ...proofOf(runtime), ...answer.verification, time }
+      await this.#say(name, { ...answer, revision, attempt, verification })
+      const { engineName = 'containerd', engineVersion } = verification
+      await this.#rig.setNodeStatus(name, { runtime: `${engineName}://${engineVersion}` })
       return
     }
     await this.#say(name, { ...answer, revision, attempt })

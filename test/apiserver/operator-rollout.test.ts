@@ -340,6 +340,94 @@ const untilConverged = async (signal: AbortSignal): Promise<void> => {
   }
 }
 
+t.test(
+  'Docker to containerd and back: drained, compared by name and version, noted on the Node, reported',
+  async (t) => {
+    const note = 'kubeadm.alpha.kubernetes.io/cri-socket'
+    const docker = { engineName: 'docker', engineVersion: '26.1.5+dfsg1' }
+    const containerd = { engineName: 'containerd', engineVersion: 'v2.3.7' }
+    const engines = {
+      docker: { name: 'docker', version: '26.1.5+dfsg1', socket: 'unix:///run/cri-dockerd.sock' },
+      containerd: { name: 'containerd', version: 'v2.3.7', socket: 'unix:///run/containerd/containerd.sock' },
+    }
+    await rig.addNode('worker-1')
+    await rig.setNodeStatus('worker-1', { runtime: 'docker://26.1.5+dfsg1' })
+    await rig.client.patch(
+      Nodes,
+      { name: 'worker-1' },
+      { metadata: { annotations: { [note]: '/var/run/cri-dockerd.sock' } } },
+      { kind: 'merge' },
+    )
+    await rig.addPod(namespace, 'cart', 'worker-1')
+    const effects = {
+      kubeletDownMilliseconds: 2_700,
+      podsRemoved: 3,
+      images: { carried: 5, bytes: 300_000_000 },
+      reclaimableBytes: 900_000_000,
+      residue: ['/var/lib/docker takes 900 MB.'],
+      notes: ['--network-plugin was removed.'],
+    }
+    const agents = new ScriptedAgents(rig, {
+      answer: ({ spec }, usual) => {
+        const isBack = spec?.revision === 'original'
+        const [before, after] = isBack ? (['containerd', 'docker'] as const) : (['docker', 'containerd'] as const)
+        if (usual.phase === 'Prepared') {
+          return { ...usual, action: 'DrainSwitch', observed: { engine: engines[before] } }
+        }
+        if (usual.phase !== 'Proven') return { ...usual, changed: !isBack }
+        const verification = { passed: true, time: '', durationMilliseconds: 900, ...(isBack ? docker : containerd) }
+        return { ...usual, observed: { engine: engines[after] }, verification, ...effects }
+      },
+    })
+    const operator = rig.startOperator()
+    await rig.apply('p', { handlers: [{ name: 'runc', default: true }], migration: { images: 'transfer' } })
+    await rig.untilReady('p')
+    const annotationsOf = async () => (await rig.nodes())[0]?.metadata.annotations ?? {}
+    t.match(await annotationsOf(), {
+      [note]: 'unix:///run/containerd/containerd.sock',
+      'drydock.dev/former-cri-socket': '/var/run/cri-dockerd.sock',
+    })
+    t.equal(summarise(operator.wire.writes)['PATCH nodes'], 2, 'the cordon, and all the rest in one write')
+    t.equal(summarise(operator.wire.writes)['POST eviction'], 1, 'drained')
+    t.match((await rig.runtimes())[0]?.spec?.target?.migration, { images: 'transfer' })
+    await rig.until('the end of the report', async () =>
+      (await rig.reports())[0]?.status?.completionTime ? undefined : 'open',
+    )
+    t.match((await rig.reports())[0]?.status?.nodes?.[0], {
+      result: 'Changed',
+      action: 'DrainSwitch',
+      podsEvicted: 1,
+      before: { engine: 'docker', engineVersion: '26.1.5+dfsg1', endpoint: 'unix:///run/cri-dockerd.sock' },
+      after: { engine: 'containerd', engineVersion: 'v2.3.7', endpoint: 'unix:///run/containerd/containerd.sock' },
+      ...effects,
+    })
+    await rig.client.delete(RuntimeProfiles, { name: 'p' })
+    await rig.until('the end of the profile', async () => (await rig.profile('p'))?.status?.message)
+    t.match(await annotationsOf(), { [note]: '/var/run/cri-dockerd.sock', 'drydock.dev/former-cri-socket': undefined })
+    await operator.stop()
+    await agents.stop()
+    t.same(agents.errors, [])
+    await sweep()
+  },
+)
+
+t.test('a report of a profile that was deleted before it acted says so', async (t) => {
+  await rig.addNode('worker-1')
+  const operator = rig.startOperator()
+  const agents = new ScriptedAgents(rig, { answer: () => ({ phase: 'Preparing' }) })
+  await rig.apply('p', {})
+  await rig.until('a report', async () => ((await rig.reports()).length > 0 ? undefined : 'none'))
+  await rig.client.delete(RuntimeProfiles, { name: 'p' })
+  await rig.until('the end of the profile', async () => (await rig.profile('p'))?.status?.message)
+  t.match((await rig.reports())[0]?.status, {
+    phase: 'Superseded',
+    message: 'The profile was deleted before all was done: 0 nodes changed and proven.',
+  })
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
 t.test('the agent’s DaemonSet is applied once, and uninstall leaves nothing', async (t) => {
   await rig.addNode('worker-1')
   await rig.addNode('worker-2')
