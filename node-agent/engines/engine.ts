@@ -73,6 +73,10 @@ export interface Found {
   readonly ociRuntimes: readonly OciRuntime[]
   /** Folders in which the engine looks for programs. */
   readonly searchPath: readonly string[]
+  /** The engine's own default configuration in its format, where that depends on the program and the host. */
+  readonly defaults?: string
+  /** Folders of the host with CNI plugins that its network configuration names. */
+  readonly cniFolders?: readonly string[]
   /** Why nothing can be rendered: the engine's own parser refuses the files as they are. */
   readonly refusal?: Refusal
 }
@@ -128,6 +132,11 @@ export interface SourceEngine {
   strangers?(host: Host): Promise<readonly string[]>
   /** Optional until each engine has it. */
   readonly images?: ImageStore
+  /**
+   * Removes the kubelet's pods without CRI, where there may be none while the kubelet is stopped (dockershim). Tells how many
+   * there were. Absent: CRI is always there.
+   */
+  removePods?(host: Host, timeoutMs: number): Promise<number>
 }
 
 /** An engine that Drydock can install, configure and switch to. */

@@ -1,9 +1,9 @@
 /** Pure: bytes of containerd's configuration in, bytes out. */
-import type { FileEdit, FileFound, Found, Past, Pasts, Refusal, Target } from '../engine.ts'
+import type { FileEdit, FileFound, Found, Pasts, Refusal, Target } from '../engine.ts'
 import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
-import { edited, treeOf } from '../toml/file.ts'
+import { edited, originalOf, treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
-import { type Change, isTable, same, type Tree, tableAt, undoChanges, valueAt } from '../toml/tree.ts'
+import { type Change, isTable, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { documentsOf } from './documents.ts'
 import { layoutOf, majorOf } from './paths.ts'
 import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
@@ -13,7 +13,8 @@ import { wishesOf } from './wishes.ts'
 export function renderConfig(found: Found, target: Target, pasts: Pasts): readonly FileEdit[] | Refusal {
   return orRefusal(() => {
     const current = found.configFiles[0]
-    const original = originalOf(current, pasts.get(current.path))
+    // A file that we began keeps its version: what others wrote into it since is meant in that one.
+    const original = originalOf(current, pasts.get(current.path), ([key]) => key === 'version')
     const after = withTarget(found, { path: current.path, bytes: original }, target)
     // A file that others have edited since keeps its bytes as long as it says what is wanted.
     const isMet =
@@ -25,19 +26,6 @@ export function renderConfig(found: Found, target: Target, pasts: Pasts): readon
 
 function isThere(...files: readonly (Buffer | undefined)[]): boolean {
   return files.every((bytes) => bytes !== undefined)
-}
-
-/** What the file is without Drydock. */
-function originalOf(current: FileFound, past: Past | undefined): Buffer | undefined {
-  if (!past || current.bytes === undefined) return current.bytes
-  if (sameBytes(current.bytes, past.written)) return past.original
-  const [written, original] = [past.written, past.original].map((bytes) => treeOf({ path: current.path, bytes }))
-  const changes = undoChanges(treeOf(current), written!, original!)
-  // A file that we began keeps its version: what others wrote into it since is meant in that one.
-  return edited(
-    current,
-    changes.filter(({ path }) => path[0] !== 'version'),
-  )
 }
 
 function withTarget(found: Found, main: FileFound, target: Target): Buffer | undefined {

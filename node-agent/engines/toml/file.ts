@@ -1,9 +1,9 @@
 /** TOML files of engines: read, and edited, or refused with the line that is in the way. */
-import type { FileFound } from '../engine.ts'
-import { Refused, textOf } from '../refused.ts'
+import type { FileFound, Past } from '../engine.ts'
+import { Refused, sameBytes, textOf } from '../refused.ts'
 import { editToml } from './edit.ts'
 import { statementsOf, TomlEditError } from './statements.ts'
-import { type Change, parseTree, type Tree } from './tree.ts'
+import { type Change, type Path, parseTree, type Tree, undoChanges } from './tree.ts'
 
 export function treeOf(file: FileFound): Tree {
   const text = textOf(file.path, file.bytes)
@@ -29,4 +29,20 @@ export function edited(file: FileFound, changes: readonly Change[]): Buffer {
       `${file.path}:${error.line} cannot be edited safely: ${error.message}; write it as [tables] and try again`,
     )
   }
+}
+
+/** What the file is without Drydock; `keeps` are settings that stay even when they are as Drydock wrote them. */
+export function originalOf(
+  current: FileFound,
+  past: Past | undefined,
+  keeps: (path: Path) => boolean = () => false,
+): Buffer | undefined {
+  if (!past || current.bytes === undefined) return current.bytes
+  if (sameBytes(current.bytes, past.written)) return past.original
+  const [written, original] = [past.written, past.original].map((bytes) => treeOf({ path: current.path, bytes }))
+  const changes = undoChanges(treeOf(current), written!, original!)
+  return edited(
+    current,
+    changes.filter(({ path }) => !keeps(path)),
+  )
 }

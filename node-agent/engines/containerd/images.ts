@@ -1,0 +1,38 @@
+/** Images of containerd through its own ctr, in the namespace of the kubelet's. */
+import { dirname } from 'node:path/posix'
+import type { Host } from '../../host/host.ts'
+import type { ImageStore } from '../engine.ts'
+import { platform, runFor } from '../image-programs.ts'
+import { find } from '../programs.ts'
+import { detect } from './detect.ts'
+
+export const images: ImageStore = {
+  cannot: async (host) => {
+    const { program, folders } = await ctrOf(host)
+    return program === undefined
+      ? `ctr, which carries images of containerd, is in none of ${folders.join(', ')}`
+      : undefined
+  },
+  export: async (host, names, archive, timeoutMs) => {
+    await host.removeFile(archive)
+    const argv = ['images', 'export', '--platform', platform, archive, ...names]
+    await runFor(host, [...(await commandOf(host)), ...argv], timeoutMs)
+  },
+  import: async (host, archive, timeoutMs) => {
+    await runFor(host, [...(await commandOf(host)), 'images', 'import', '--platform', platform, archive], timeoutMs)
+  },
+}
+
+async function commandOf(host: Host): Promise<string[]> {
+  const { program, socket } = await ctrOf(host)
+  return [program ?? 'ctr', ...(socket ? ['--address', socket] : []), '--namespace', 'k8s.io']
+}
+
+/** The ctr beside the containerd that the unit runs comes first: a host may have several, and they are of one version. */
+async function ctrOf(host: Host): Promise<{ program?: string; socket?: string; folders: readonly string[] }> {
+  const found = await detect(host)
+  const { binary, socket } = found?.observed.engine ?? {}
+  const folders = [...new Set([...(binary ? [dirname(binary)] : []), ...(found?.searchPath ?? [])])]
+  const program = await find(host, 'ctr', folders)
+  return { folders, ...(program ? { program } : {}), ...(socket ? { socket } : {}) }
+}

@@ -1,0 +1,82 @@
+/** What CRI-O reads on a host: its unit's command line, its configuration files, and those that it shares with podman. */
+import { isAbsolute, join } from 'node:path/posix'
+import { flagOf, readService, type Word } from '../../detect/unit-file.ts'
+import type { Host } from '../../host/host.ts'
+import type { FileFound, Staged } from '../engine.ts'
+import { defaultSearchPath } from '../programs.ts'
+import {
+  defaultConfig,
+  defaultDropIns,
+  dropInName,
+  hostPolicy,
+  ownPolicy,
+  ownRegistries,
+  registries,
+  registriesDropIns,
+  unit,
+} from './paths.ts'
+
+/** CRI-O as its unit starts it, or as it will be started. */
+export interface Service {
+  readonly binary: string
+  /** Options of its command line but those that name files of configuration: they win over every file. */
+  readonly flags: readonly Word[]
+  readonly configPath: string
+  readonly dropIns: string
+  readonly searchPath: readonly string[]
+}
+
+/** Undefined when there is no CRI-O, and none is to come. */
+export async function serviceOf(host: Host, staged: Staged | undefined): Promise<Service | undefined> {
+  const state = await host.unit(unit)
+  const { command, environment } = await readService(host, state.loadState === 'loaded' ? state.files : [])
+  const binary = staged?.program ?? (state.execStart || command[0]?.text)
+  if (binary === undefined) return undefined
+  const path = environment.get('PATH')?.text ?? defaultSearchPath
+  return {
+    binary,
+    flags: withoutFiles(command.slice(1)),
+    configPath: flagOf(command, '--config', '-c')?.text ?? defaultConfig,
+    dropIns: flagOf(command, '--config-dir', '-d')?.text ?? defaultDropIns,
+    searchPath: [...(staged?.searchPath ?? []), ...path.split(':').filter(isAbsolute)],
+  }
+}
+
+/** CRI-O refuses an option that is there by both of its names, and both are given anew with each question. */
+function withoutFiles(words: readonly Word[]): Word[] {
+  return words.filter(({ text }, at) => {
+    const isValue = fileFlag.test(words[at - 1]?.text ?? '')
+    return !isValue && !fileFlag.test(text) && !/^(--config|-c|--config-dir|-d)=/.test(text)
+  })
+}
+
+const fileFlag = /^(--config|-c|--config-dir|-d)$/
+
+/** The drop-in of Drydock first, then CRI-O's other files in the order of reading, then those that it shares. */
+export async function configFiles(host: Host, service: Service): Promise<[FileFound, ...FileFound[]]> {
+  const own = join(service.dropIns, dropInName)
+  const dropIns = await filesBelow(host, service.dropIns)
+  const shared = (await host.listFolder(registriesDropIns)).filter((name) => name.endsWith('.conf'))
+  const paths = new Set([
+    service.configPath,
+    ...dropIns.filter((path) => path !== own),
+    ownPolicy,
+    hostPolicy,
+    registries,
+    ...shared.map((name) => join(registriesDropIns, name)),
+    ownRegistries,
+  ])
+  const read = async (path: string): Promise<FileFound> => ({ path, bytes: await host.readFile(path) })
+  return [await read(own), ...(await Promise.all([...paths].map(read)))]
+}
+
+/** CRI-O reads every file below its folder, whatever its name. */
+async function filesBelow(host: Host, folder: string): Promise<string[]> {
+  const paths: string[] = []
+  for (const name of await host.listFolder(folder)) {
+    const path = join(folder, name)
+    const below = await filesBelow(host, path)
+    paths.push(...(below.length > 0 ? below : [path]))
+  }
+  return paths
+}
