@@ -175,31 +175,35 @@ t.test('deleting the profile restores the nodes and lets it go', async (t) => {
   await sweep()
 })
 
-t.test('a PDB that allows nothing: the sentence names it, and the drain goes on when it opens', async (t) => {
-  await rig.addNode('worker-1')
-  await rig.addPod(namespace, 'cart-1', 'worker-1', { labels: { app: 'cart' } })
-  await rig.allow(namespace, 'cart', 0)
-  const agents = new ScriptedAgents(rig)
-  const operator = rig.startOperator()
-  await rig.apply('p', { handlers: [{ name: 'runc' }] })
-  await rig.until('the sentence', async () => {
-    const message = (await rig.profile('p'))?.status?.message
-    return message?.startsWith('PDB shop/cart allows 0 disruptions') ? undefined : (message ?? 'no message')
-  })
-  t.match((await rig.profile('p'))?.status?.message, /worker-1 drains since \d\d:\d\d:\d\d UTC, gives up at/)
-  const writes = operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length
-  await systemClock.sleep(3_000)
-  t.equal(
-    operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length,
-    writes,
-    'waiting writes nothing',
-  )
-  await rig.allow(namespace, 'cart', 1)
-  await rig.untilReady('p')
-  await operator.stop()
-  await agents.stop()
-  await sweep()
-})
+t.test(
+  'a PDB that allows nothing: the sentence names it before anything is cordoned, and the node goes on when it opens',
+  async (t) => {
+    await rig.addNode('worker-1')
+    await rig.addPod(namespace, 'cart-1', 'worker-1', { labels: { app: 'cart' } })
+    await rig.allow(namespace, 'cart', 0)
+    const agents = new ScriptedAgents(rig)
+    const operator = rig.startOperator()
+    await rig.apply('p', { handlers: [{ name: 'runc' }] })
+    await rig.until('the sentence', async () => {
+      const message = (await rig.profile('p'))?.status?.message
+      return message?.startsWith('PDB shop/cart allows 0 disruptions') ? undefined : (message ?? 'no message')
+    })
+    t.match((await rig.profile('p'))?.status?.message, /pod shop\/cart-1 on node worker-1 could not leave/)
+    t.same(cordonedByUs(await rig.nodes()), [])
+    const writes = operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length
+    await systemClock.sleep(3_000)
+    t.equal(
+      operator.wire.writes.filter(({ path }) => !path.endsWith('/eviction')).length,
+      writes,
+      'waiting writes nothing',
+    )
+    await rig.allow(namespace, 'cart', 1)
+    await rig.untilReady('p')
+    await operator.stop()
+    await agents.stop()
+    await sweep()
+  },
+)
 
 t.test('pods that would lose something block the drain, and the node is given back', async (t) => {
   await rig.addNode('worker-1')
