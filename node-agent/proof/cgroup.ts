@@ -20,9 +20,12 @@ export const cgroup: Step<HandlerProof> = {
       cgroupVersion === 'v2' ? paths.cgroup : join(paths.cgroup, controller)
     const memoryFolder = join(under('memory'), memory)
     const processorFolder = join(under('cpu'), processor)
-    await limited(memoryFolder, memoryFile[cgroupVersion], String(memoryLimitBytes))
-    for (const [file, value] of cpuFiles[cgroupVersion]) await limited(processorFolder, file, value)
-    found.cgroup = { path: memory, folders: [scopeOf(memoryFolder), scopeOf(processorFolder)], memoryLimitBytes }
+    const ownOf = (folder: string): string => containersOwn(folder, found.containerId)
+    await limited([memoryFolder, ownOf(memoryFolder)], memoryFile[cgroupVersion], String(memoryLimitBytes))
+    for (const [file, value] of cpuFiles[cgroupVersion]) {
+      await limited([processorFolder, ownOf(processorFolder)], file, value)
+    }
+    found.cgroup = { path: memory, folders: [ownOf(memoryFolder), ownOf(processorFolder)], memoryLimitBytes }
   },
 }
 
@@ -60,14 +63,18 @@ function misplaced(path: string, driver: CgroupDriver, containerId: string): str
   return `the container is in cgroup ${path}, which the cgroup driver ${driver} would not make (${form}): the engine does not use ${driver} for this handler`
 }
 
-/** crun puts the process into a child of its scope; the limits are on the one or on the other. */
-const scopeOf = (path: string): string => path.replace(/(\.scope)\/.*$/, '$1')
+/** The folder that is named after the container: crun puts the process into a child of it. The limits are on one of both. */
+function containersOwn(folder: string, containerId: string): string {
+  const names = folder.split('/')
+  const at = names.findIndex((name) => name.includes(containerId))
+  return at < 0 ? folder : names.slice(0, at + 1).join('/')
+}
 
-/** Throws unless the kernel limits the process to what was asked for. */
-async function limited(folder: string, file: string, wanted: string): Promise<void> {
+/** Throws unless the kernel limits the process to what was asked for, in one of the folders. */
+async function limited(folders: readonly string[], file: string, wanted: string): Promise<void> {
   const values: string[] = []
-  for (const place of new Set([folder, scopeOf(folder)])) {
-    const text = await readFile(join(place, file), 'utf8').catch((error: Error) => {
+  for (const folder of new Set(folders)) {
+    const text = await readFile(join(folder, file), 'utf8').catch((error: Error) => {
       throw new Error(`the kernel shows no ${file} for the container: ${error.message}`)
     })
     values.push(text.trim())

@@ -2,6 +2,9 @@
 
 const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/expected cgroupsPath to be of format/, 'the engine uses cgroup driver systemd where cgroupfs was expected'],
+  [/received systemd slice as parent/, 'the engine uses cgroup driver cgroupfs where systemd was expected'],
+  [/did not receive slice as parent/, 'the engine uses cgroup driver systemd where cgroupfs was expected'],
+  [/policy\.json: no such file/, 'CRI-O has no signature policy: write /etc/containers/policy.json'],
   [
     /no runtime for .* is configured|failed to find runtime handler/,
     'the handler is not in the configuration that the engine runs with',

@@ -16,13 +16,29 @@ export const logFile: Step<HandlerProof> = {
     let text: string | undefined
     const look = async (): Promise<true | undefined> => {
       text = await readFile(file, 'utf8').catch(() => undefined)
-      const lines = (text ?? '').split('\n').map((line) => criLine.exec(line))
-      return lines.some((line) => line?.[1] === 'stdout' && line[2] === readyLine(options.id)) ? true : undefined
+      return (text ?? '').split('\n').some((line) => writtenTo(line) === readyLine(options.id)) ? true : undefined
     }
     await poll({ clock: options.clock, remainingMs }, look, () =>
       text === undefined
         ? `the engine wrote no log file ${file}`
-        : `${file} has no line of the container in CRI format; it begins ${JSON.stringify(text.slice(0, 200))}`,
+        : `${file} has no line of the container in a format that the kubelet reads; it begins ${JSON.stringify(text.slice(0, 200))}`,
     )
   },
+}
+
+/** What the line says that the container wrote to stdout; undefined when it is neither in CRI format nor Docker's JSON. */
+function writtenTo(line: string): string | undefined {
+  const [, stream, text] = criLine.exec(line) ?? dockerLine(line)
+  return stream === 'stdout' ? text : undefined
+}
+
+/** The path of the log leads to Docker's own file under cri-dockerd, and the kubelet reads that too. */
+function dockerLine(line: string): readonly (string | undefined)[] {
+  if (!line.startsWith('{')) return []
+  try {
+    const { log, stream } = JSON.parse(line) as { log?: unknown; stream?: unknown }
+    return [line, String(stream), String(log).replace(/\n$/, '')]
+  } catch {
+    return []
+  }
 }

@@ -1,9 +1,10 @@
 /** The life of the pod: sandbox and container made, started, stopped, removed. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ContainerState } from '../cri/gen/runtime.ts'
 import { networkNamespaceOf } from './netns.ts'
 import { containerConfig } from './pod.ts'
-import type { HandlerProof, Step } from './proof.ts'
+import type { HandlerProof, HostPaths, Step } from './proof.ts'
 
 export const runSandbox: Step<HandlerProof> = {
   name: 'RunPodSandbox',
@@ -49,20 +50,30 @@ export const containerStatus: Step<HandlerProof> = {
       const said = [reason, message].filter(Boolean).join(': ')
       throw new Error(`the container does not run (exit code ${exitCode}${said ? `, ${said}` : ''})`)
     }
-    found.pid = pidOf(info['info'])
+    found.pid = pidIn(info['info']) ?? (await pidOf(options.paths, found.containerId))
     const netns = await networkNamespaceOf(options.paths, found.pid)
     if (netns !== undefined) found.netns = netns
   },
 }
 
-function pidOf(info: string | undefined): number {
+/** Undefined when the engine does not say, as cri-dockerd before 0.3.16. */
+function pidIn(info: string | undefined): number | undefined {
   try {
     const { pid } = JSON.parse(info ?? '') as { pid?: unknown }
-    if (typeof pid === 'number' && pid > 1) return pid
+    return typeof pid === 'number' && pid > 1 ? pid : undefined
   } catch {
-    // Said below: not JSON and no pid are the same to the reader.
+    return undefined
   }
-  throw new Error('the engine names no pid for the container, so the kernel cannot be asked about it')
+}
+
+/** The first process that the kernel has in a cgroup of the container's name. */
+async function pidOf({ proc }: HostPaths, containerId: string): Promise<number> {
+  const pids = (await readdir(proc)).map(Number).filter((pid) => pid > 1)
+  for (const pid of pids.sort((a, b) => a - b)) {
+    const cgroups = await readFile(join(proc, String(pid), 'cgroup'), 'utf8').catch(() => '')
+    if (cgroups.includes(containerId)) return pid
+  }
+  throw new Error('neither the engine nor the kernel names a process of the container')
 }
 
 export const stopContainer: Step<HandlerProof> = {

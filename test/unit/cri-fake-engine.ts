@@ -55,6 +55,7 @@ export interface FakeContainer {
   readonly hostFiles: string[]
 }
 
+const theImage = { id: 'sha256:1', repoTags: ['drydock.dev/agent:1'], repoDigests: [] }
 const definitions = [RuntimeServiceDefinition, ImageServiceDefinition] as const
 let addresses = 0
 
@@ -156,7 +157,9 @@ export class FakeEngine {
     runtimeConfig: () => ({
       linux: { cgroupDriver: this.options.driver === 'systemd' ? CgroupDriver.SYSTEMD : CgroupDriver.CGROUPFS },
     }),
-    imageStatus: () => ({ image: { id: 'sha256:1' } }),
+    imageStatus: () => ({ image: theImage }),
+    listImages: () => ({ images: [theImage] }),
+    pullImage: () => ({ imageRef: theImage.id }),
     runPodSandbox: ({ config, runtimeHandler }) => {
       const id = this.#id()
       const ip = `127.77.${++addresses >> 8}.${addresses & 255}`
@@ -172,7 +175,13 @@ export class FakeEngine {
     listPodSandbox: ({ filter }) => ({
       items: [...this.sandboxes.values()]
         .filter(({ config }) => matches(config.labels, filter?.labelSelector))
-        .map(({ id, config, state }) => ({ id, metadata: config.metadata, state, labels: config.labels })),
+        .map(({ id, config, state }) => ({
+          id,
+          metadata: config.metadata,
+          state,
+          createdAt: 1n,
+          labels: config.labels,
+        })),
     }),
     createContainer: ({ podSandboxId, config }) => {
       const id = this.#id()
@@ -205,7 +214,13 @@ export class FakeEngine {
     listContainers: ({ filter }) => ({
       containers: [...this.containers.values()]
         .filter(({ config }) => matches(config.labels, filter?.labelSelector))
-        .map(({ id, sandbox, state }) => ({ id, podSandboxId: sandbox.id, state })),
+        .map(({ id, sandbox, config, state }) => ({
+          id,
+          podSandboxId: sandbox.id,
+          image: config.image,
+          imageRef: theImage.id,
+          state,
+        })),
     }),
     stopPodSandbox: ({ podSandboxId }) => {
       for (const container of this.#of(podSandboxId)) this.#stopContainer(container)

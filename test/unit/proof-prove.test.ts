@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -167,9 +167,14 @@ const refused: Record<string, { faults: Faults; message: RegExp }> = {
     },
     message: /^handler runc: ContainerStatus: the container does not run \(exit code 127, Error: no libc\)/,
   },
-  'a container without a pid': {
-    faults: { containerStatus: (answer) => ({ ...answer, info: {} }) },
-    message: /^handler runc: ContainerStatus: the engine names no pid/,
+  'a slice for an engine that takes none': {
+    faults: {
+      runPodSandbox: {
+        code: 2,
+        details: 'cri-o configured with cgroupfs cgroup manager, but received systemd slice as parent: system.slice',
+      },
+    },
+    message: /^handler runc: RunPodSandbox: .*\(the engine uses cgroup driver cgroupfs where systemd was expected\)/,
   },
   'a command that fails': {
     faults: { execSync: (answer) => ({ ...answer, exitCode: 1, stderr: Buffer.from('no such file\n') }) },
@@ -203,7 +208,13 @@ t.test('what is wrong is said, and nothing is left', async (t) => {
   )
 })
 
-const spoiled: Record<string, { spoil: NonNullable<FakeOptions['spoil']>; message: RegExp }> = {
+const spoiled: Record<string, { spoil: NonNullable<FakeOptions['spoil']>; message: RegExp; faults?: Faults }> = {
+  'a container without a process': {
+    faults: { containerStatus: (answer) => ({ ...answer, info: {} }) },
+    spoil: (engine, container) =>
+      engine.hostFile(container, `proc/${container.pid}/cgroup`, '5:memory:/other\n4:cpu:/other\n'),
+    message: /ContainerStatus: neither the engine nor the kernel names a process of the container/,
+  },
   'a cgroup of another form': {
     spoil: (engine, container) =>
       engine.hostFile(container, `proc/${container.pid}/cgroup`, '5:memory:/container\n4:cpu:/container\n'),
@@ -230,10 +241,17 @@ const spoiled: Record<string, { spoil: NonNullable<FakeOptions['spoil']>; messag
     spoil: (_, { sandbox, config }) => rmSync(join(sandbox.config.logDirectory, config.logPath)),
     message: /LogFile: the engine wrote no log file .*drydock-proof_runc_p\d+\/proof\.log/,
   },
-  'a log that is not in CRI format': {
+  'a log in a format of its own': {
     spoil: (_, { sandbox, config }) =>
-      writeFileSync(join(sandbox.config.logDirectory, config.logPath), '{"log":"drydock proof is listening"}\n'),
-    message: /LogFile: .* has no line of the container in CRI format; it begins "\{/,
+      writeFileSync(join(sandbox.config.logDirectory, config.logPath), '{drydock proof is listening}\n'),
+    message: /LogFile: .* has no line of the container in a format that the kubelet reads; it begins "\{/,
+  },
+  'a line that went to stderr': {
+    spoil: (_, { sandbox, config }) => {
+      const log = `drydock proof ${config.command.at(-1)} is listening\n`
+      writeFileSync(join(sandbox.config.logDirectory, config.logPath), JSON.stringify({ log, stream: 'stderr' }))
+    },
+    message: /LogFile: .* has no line of the container/,
   },
   'a pod that does not answer': {
     spoil: (_, { http }) => void http?.close(),
@@ -247,8 +265,8 @@ const spoiled: Record<string, { spoil: NonNullable<FakeOptions['spoil']>; messag
 
 t.test('what host and network show is believed, not the engine', async (t) => {
   await Promise.all(
-    Object.entries(spoiled).map(async ([name, { spoil, message }]) => {
-      const engine = await given(t, { spoil })
+    Object.entries(spoiled).map(async ([name, { spoil, message, faults = {} }]) => {
+      const engine = await given(t, { spoil, faults })
       const { verification } = await proven(engine, { timeoutMs: 5_000 })
       t.equal(verification.passed, false, name)
       t.match(verification.message, message, name)
@@ -272,6 +290,58 @@ t.test('crun’s child of the scope counts as the scope', async (t) => {
   t.equal(verification.message, undefined)
   t.equal(verification.passed, true)
   t.match(verification.handlers?.[0]?.cgroupPath, /\.scope\/container$/)
+})
+
+t.test('Docker behind cri-dockerd: no pid, a scope of its name, and a log of its own', async (t) => {
+  const engine = await given(t, {
+    driver: 'systemd',
+    faults: {
+      version: () => ({ runtimeName: 'docker', runtimeVersion: '26.1.5' }),
+      containerStatus: (answer) => ({ ...answer, info: {} }),
+      status: (answer) => ({ ...answer, runtimeHandlers: [{ name: '' }, { name: 'runc' }, { name: 'crun' }] }),
+    },
+    spoil: (engine, container) => {
+      const { sandbox, config, id } = container
+      const path = `/system.slice/docker-${id}.scope`
+      engine.hostFile(container, `proc/${container.pid}/cgroup`, `5:memory:${path}\n4:cpu:${path}\n`)
+      engine.hostFile(container, `cgroup/memory${path}/memory.limit_in_bytes`, '134217728\n')
+      engine.hostFile(container, `cgroup/cpu${path}/cpu.cfs_quota_us`, '100000\n')
+      engine.hostFile(container, `cgroup/cpu${path}/cpu.cfs_period_us`, '100000\n')
+      const log = `drydock proof ${config.command.at(-1)} is listening\n`
+      const line = { log, stream: 'stdout', time: '2026-11-21T10:00:00.1Z' }
+      engine.hostFile(container, `docker/${id}-json.log`, `${JSON.stringify(line)}\n`)
+      const link = join(sandbox.config.logDirectory, config.logPath)
+      rmSync(link)
+      symlinkSync(join(engine.options.folder, `docker/${id}-json.log`), link)
+    },
+  })
+  const { verification, runtime } = await proven(engine)
+  t.equal(verification.message, undefined)
+  t.equal(verification.passed, true)
+  t.match(verification.handlers?.[0]?.cgroupPath, /^\/system\.slice\/docker-\w+\.scope$/)
+  t.same(runtime, { name: 'docker', version: '26.1.5' })
+  t.same(engine.remains(), [])
+})
+
+t.test('CRI-O under cgroupfs: a cgroup of its name, and crun’s child in it', async (t) => {
+  const engine = await given(t, {
+    cgroupVersion: 'v2',
+    spoil: (engine, container) => {
+      const path = `/drydock-proof/crio-${container.id}`
+      engine.hostFile(container, `proc/${container.pid}/cgroup`, `0::${path}/container\n`)
+      for (const [file, text] of [
+        ['memory.max', '134217728\n'],
+        ['cpu.max', '100000 100000\n'],
+      ] as const) {
+        engine.hostFile(container, `cgroup${path}/${file}`, text)
+        engine.hostFile(container, `cgroup${path}/container/${file}`, 'max\n')
+      }
+    },
+  })
+  const { verification } = await proven(engine)
+  t.equal(verification.message, undefined)
+  t.match(verification.handlers?.[0]?.cgroupPath, /^\/drydock-proof\/crio-\w+\/container$/)
+  t.same(engine.remains(), [])
 })
 
 const leftovers: Record<Leftover, RegExp> = {
