@@ -25,7 +25,7 @@ export interface NodePlan {
   /** One sentence. */
   readonly summary: string
   readonly changes: NonNullable<NodeRuntimeStatus['changes']>
-  /** One sentence each: what else the change does, and what it leaves behind. */
+  /** One sentence each: what else a person should know before the change. */
   readonly notes: readonly string[]
 }
 
@@ -43,7 +43,7 @@ export const planOf = (runtime: NodeRuntime): NodePlan => {
     ...(engine && { engine }),
     summary: summaryOf(revision, status),
     changes: status?.changes ?? [],
-    notes: [...(status?.notes ?? []), ...(status?.residue ?? [])],
+    notes: [...(status?.notes ?? []), ...(status?.images?.message ? [status.images.message] : [])],
   }
 }
 

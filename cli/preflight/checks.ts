@@ -9,6 +9,7 @@ import { engineSockets } from './engine-sockets.ts'
 import { type Finding, severities } from './finding.ts'
 import { knownAgents } from './known-agents.ts'
 import { localImages } from './local-images.ts'
+import { lostHandlers } from './lost-handlers.ts'
 import { nodeReports } from './node-reports.ts'
 import { nodeService } from './node-service.ts'
 import { nodeSupport } from './node-support.ts'
@@ -29,6 +30,7 @@ export const checks: readonly ((look: Look) => readonly Finding[])[] = [
   dockerClients, // who runs Docker inside
   knownAgents, // agents that are set up for Docker
   localImages, // images that cannot be pulled again
+  lostHandlers, // pods that the next engine could not start
 ]
 
 /** The findings, the harsh before the harmless. */

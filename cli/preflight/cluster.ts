@@ -19,6 +19,7 @@ export interface Container {
 export interface Pod extends KubeObject {
   spec?: {
     nodeName?: string
+    runtimeClassName?: string
     containers?: Container[]
     initContainers?: Container[]
     volumes?: { name?: string; emptyDir?: object; hostPath?: { path: string } }[]
@@ -34,10 +35,15 @@ export interface NodeObject extends OperatorNode {
   status?: OperatorNode['status'] & { nodeInfo?: { operatingSystem?: string; osImage?: string } }
 }
 
+export interface RuntimeClass extends KubeObject {
+  handler?: string
+}
+
 export interface Cluster {
   readonly nodes: readonly NodeObject[]
   readonly pods: readonly Pod[]
   readonly budgets: readonly BudgetObject[]
+  readonly runtimeClasses: readonly RuntimeClass[]
   /** Undefined: Drydock is not installed. */
   readonly profiles: readonly RuntimeProfile[] | undefined
   readonly runtimes: readonly NodeRuntime[]
@@ -68,6 +74,8 @@ export interface Move {
   /** Undefined: no profile says it yet. */
   readonly to: string | undefined
   readonly migration: NonNullable<RuntimeProfile['spec']['migration']>
+  /** Names of the handlers that the new engine gets. */
+  readonly handlers: readonly string[]
 }
 
 export interface Look {
@@ -75,6 +83,7 @@ export interface Look {
   /** The nodes of the whole cluster. */
   readonly everyNode: readonly NodeView[]
   readonly budgets: readonly BudgetObject[]
+  readonly runtimeClasses: readonly RuntimeClass[]
   readonly profiles: readonly RuntimeProfile[]
   readonly installed: boolean
 }
@@ -87,7 +96,7 @@ export interface Scope {
 
 /** Throws a sentence when the scope names something that is not there. */
 export const lookAt = (cluster: Cluster, scope: Scope): Look => {
-  const { nodes, budgets, runtimes } = cluster
+  const { nodes, budgets, runtimeClasses, runtimes } = cluster
   const profiles = (cluster.profiles ?? []).filter(({ metadata }) => !metadata.deletionTimestamp)
   const isWanted = wanted(scope, profiles, nodes)
   const chosen = nodes.filter(isWanted)
@@ -101,6 +110,7 @@ export const lookAt = (cluster: Cluster, scope: Scope): Look => {
     }),
     everyNode: nodes.map(viewOf),
     budgets,
+    runtimeClasses,
     profiles,
     installed: cluster.profiles !== undefined,
   }
@@ -135,8 +145,9 @@ const describe = (
 
 const moveOf = (engine: string, spec: RuntimeProfile['spec'] | undefined): Move | undefined => {
   if (engine === '' || engine === spec?.engine.name) return undefined
-  if (spec) return { to: spec.engine.name, migration: spec.migration ?? {} }
-  return engine === 'docker' ? { to: undefined, migration: {} } : undefined
+  if (!spec) return engine === 'docker' ? { to: undefined, migration: {}, handlers: [] } : undefined
+  const { engine: to, migration = {}, handlers = [] } = spec
+  return { to: to.name, migration, handlers: handlers.map(({ name }) => name) }
 }
 
 const wanted = (

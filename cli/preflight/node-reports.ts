@@ -12,7 +12,9 @@ export const nodeReports = ({ nodes, installed }: Look): readonly Finding[] =>
 const notes = (nodes: readonly LookNode[]): readonly Finding[] => {
   const all = nodes.flatMap(({ view, runtime }) => {
     const status = runtime && answerOf(runtime)
-    return status?.phase === 'Prepared' ? (status.notes ?? []).map((what) => ({ what, name: view.name })) : []
+    if (status?.phase !== 'Prepared') return []
+    const told = [...(status.notes ?? []), ...(status.images?.message ? [status.images.message] : [])]
+    return told.map((what) => ({ what, name: view.name }))
   })
   return [...Map.groupBy(all, ({ what }) => what)].map(([what, alike]) => ({
     severity: 'Note',

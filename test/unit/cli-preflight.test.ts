@@ -80,9 +80,12 @@ const two = [node('w1'), node('w2')]
 const closed = { disruptionsAllowed: 0, currentHealthy: 2, desiredHealthy: 2, expectedPods: 3 }
 
 const look = (cluster: Partial<Cluster>, scope: Scope = {}) =>
-  findingsOf(lookAt({ nodes: two, pods: [], budgets: [], profiles: undefined, runtimes: [], ...cluster }, scope)).map(
-    ({ severity, subject, what, advice }) => `${severity} | ${subject} | ${what} | ${advice}`,
-  )
+  findingsOf(
+    lookAt(
+      { nodes: two, pods: [], budgets: [], runtimeClasses: [], profiles: undefined, runtimes: [], ...cluster },
+      scope,
+    ),
+  ).map(({ severity, subject, what, advice }) => `${severity} | ${subject} | ${what} | ${advice}`)
 
 const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readonly RegExp[], scope?: Scope][] = [
   ['a quiet cluster', { pods: [pod('a')], budgets: [budget({ ...closed, disruptionsAllowed: 1 })] }, []],
@@ -355,6 +358,25 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
       ],
     },
     [],
+  ],
+  [
+    'handlers that do not come along',
+    {
+      profiles: [{ ...moving('cri-o'), spec: { ...moving('cri-o').spec, handlers: [{ name: 'crun' }] } }],
+      runtimes: [runtime('w1'), runtime('w2')],
+      runtimeClasses: [
+        { metadata: { name: 'secure' }, handler: 'kata' },
+        { metadata: { name: 'fast' }, handler: 'crun' },
+      ],
+      pods: [
+        pod('a', { runtimeClassName: 'secure' }),
+        pod('b', { owner: 'DaemonSet/d', runtimeClassName: 'fast' }),
+        pod('c', { owner: 'DaemonSet/e', runtimeClassName: 'unknown' }),
+      ],
+    },
+    [
+      /^Blocking \| Deployment shop\/shop \| has the RuntimeClass secure, whose handler kata the profile does not ask of cri-o \(on w1\) \| add kata to the handlers/,
+    ],
   ],
   [
     'what the agents say of the change to come',
