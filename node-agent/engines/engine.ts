@@ -77,6 +77,8 @@ export interface Found {
   readonly defaults?: string
   /** Folders of the host with CNI plugins that its network configuration names. */
   readonly cniFolders?: readonly string[]
+  /** With staged programs: the version of the program that runs now, where there is one. */
+  readonly replaces?: string
   /** Why nothing can be rendered: the engine's own parser refuses the files as they are. */
   readonly refusal?: Refusal
 }
@@ -90,6 +92,10 @@ export interface Staged {
   readonly searchPath: readonly string[]
   /** Unit file or drop-in, CNI plugins: what makes it the one that runs. Empty for a package that brings its own. */
   readonly files: readonly FileEdit[]
+  /** Of packages: a folder in which they lie unpacked, as they will lie below `/`. */
+  readonly root?: string
+  /** CNI plugins that came with it. */
+  readonly cniFolder?: string
   /** Installed by a step of the change, from files that lie on the host already. */
   readonly packages?: PackageChange
 }

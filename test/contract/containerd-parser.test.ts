@@ -5,8 +5,9 @@ import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
-import { dump, importsOf, versionOf } from '../../node-agent/engines/containerd/detect.ts'
+import { dump, importsOf } from '../../node-agent/engines/containerd/detect.ts'
 import { majorOf } from '../../node-agent/engines/containerd/paths.ts'
+import { versionIn } from '../../node-agent/engines/containerd/service.ts'
 import { validate } from '../../node-agent/engines/containerd/validate.ts'
 import {
   driverOfHandler,
@@ -53,7 +54,7 @@ async function enginesHere(): Promise<Engine[]> {
   for (const folder of await folders()) {
     const binary = await find(host, 'containerd', [folder])
     const ran = binary ? await host.run([binary, '--version'], { timeoutMs: 10_000 }).catch(() => undefined) : undefined
-    const version = ran?.code === 0 ? versionOf(ran.stdout) : undefined
+    const version = ran?.code === 0 ? versionIn(ran.stdout) : undefined
     if (binary && version && !engines.has(version)) engines.set(version, { binary, version })
   }
   return [...engines.values()]

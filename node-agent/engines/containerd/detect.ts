@@ -1,32 +1,33 @@
 /** What containerd there is on a host: by its systemd unit, never by PATH, because a host may have several. */
 import { dirname, isAbsolute, join, matchesGlob } from 'node:path/posix'
-import { flagOf, readService } from '../../detect/unit-file.ts'
 import type { Host } from '../../host/host.ts'
-import type { FileFound, Found, Observed, OciRuntime, Refusal } from '../engine.ts'
-import { defaultSearchPath, find, ociRuntime, programTimeoutMs } from '../programs.ts'
+import type { FileFound, Found, Observed, OciRuntime, Refusal, Staged } from '../engine.ts'
+import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
 import { textOf } from '../refused.ts'
 import { parseTree, type Tree, valueAt } from '../toml/tree.ts'
-import { defaultConfig, runcType, unit } from './paths.ts'
+import { defaultConfig, runcType } from './paths.ts'
+import { serviceOf } from './service.ts'
 import { driverOf, driverOfHandler, handlersOf, viewOf } from './view.ts'
 
 /** How deep files may import files: more is a mistake. */
 const importDepth = 5
 
-export async function detect(host: Host): Promise<Found | undefined> {
-  const state = await host.unit(unit)
-  if (state.loadState !== 'loaded') return undefined
-  const service = await readService(host, state.files)
-  const binary = state.execStart || service.command[0]?.text
-  if (!binary) return undefined
-  const configPath = flagOf(service.command, '--config', '-c')?.text ?? defaultConfig
-  const main = { path: configPath, bytes: await host.readFile(configPath) }
-  const searchPath = (service.environment.get('PATH')?.text ?? defaultSearchPath).split(':').filter(isAbsolute)
-  const version = versionOf((await host.run([binary, '--version'], { timeoutMs: programTimeoutMs })).stdout)
+export async function detect(host: Host, staged?: Staged): Promise<Found | undefined> {
+  const service = await serviceOf(host, staged)
+  if (!service) return undefined
+  const { binary, main, readAt, replaced, searchPath, version } = service
   const configFiles = [main, ...(await importsOf(host, main))] as const
-  const engine = { name: 'containerd', binary, configPath, ...(version ? { version } : {}) }
-  const dumped = await dump(host, binary, main.bytes && configPath)
-  if ('reason' in dumped) {
-    return { observed: { engine }, configFiles, ociRuntimes: [], searchPath, refusal: dumped }
+  const engine = { name: 'containerd', binary, configPath: main.path, ...(version ? { version } : {}) }
+  const known = {
+    configFiles,
+    searchPath,
+    ...(replaced?.version ? { replaces: replaced.version } : {}),
+    ...(main.bytes || readAt === undefined ? {} : { defaults: (await host.readFile(readAt))?.toString() ?? '' }),
+  }
+  const dumped = await dump(host, binary, readAt)
+  const refusal = service.refusal ?? ('reason' in dumped ? dumped : undefined)
+  if (refusal || 'reason' in dumped) {
+    return { observed: { engine }, ociRuntimes: [], ...known, ...(refusal ? { refusal } : {}) }
   }
   const { observed, ociRuntimes } = await effective(host, dumped, searchPath)
   const stated = treeOrNone(main)['version']
@@ -34,9 +35,8 @@ export async function detect(host: Host): Promise<Found | undefined> {
   const socket = socketOf(dumped.tree)
   return {
     observed: { ...observed, engine: { ...engine, configVersion, ...(socket ? { socket } : {}) } },
-    configFiles,
     ociRuntimes,
-    searchPath,
+    ...known,
   }
 }
 
@@ -57,12 +57,6 @@ export async function dump(
   }
   const tree = parseTree(stdout)
   return { tree, version: Number(tree['version'] ?? 2), path: path ?? defaultConfig }
-}
-
-/** "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3" → "1.6.20~ds1" */
-export function versionOf(output: string): string | undefined {
-  const word = output.trim().split(/\s+/)[2]
-  return word?.replace(/^v(?=\d)/, '')
 }
 
 /** The programs that runc-type handlers name, else `runc`, looked up as containerd's shim does. */

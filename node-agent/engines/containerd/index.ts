@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts'
 import { actionFor } from './action.ts'
 import { renderConfig } from './config.ts'
 import { detect } from './detect.ts'
+import { layout } from './layout.ts'
 import { unit } from './paths.ts'
 import { validate } from './validate.ts'
 
@@ -14,4 +15,5 @@ export const containerd: Engine = {
   render: renderConfig,
   validate,
   action: actionFor,
+  layout,
 }
