@@ -37,6 +37,12 @@ export const annotations = {
 /** On a Node, by kubeadm: the endpoint of its kubelet. Newer ones keep it in a file of the host instead. */
 export const criSocketAnnotation = 'kubeadm.alpha.kubernetes.io/cri-socket'
 
+/**
+ * The taint that a kubelet registers its Node with (--register-with-taints=drydock.dev/not-ready=:NoSchedule), so that
+ * a node which autoscaling adds takes no pods before it is proven. Drydock takes it away, and never sets it.
+ */
+export const startupTaint = { key: 'drydock.dev/not-ready', effect: 'NoSchedule' } as const
+
 export const labels = {
   /** On everything that Drydock creates. */
   managedBy: 'app.kubernetes.io/managed-by',

@@ -93,7 +93,7 @@ export class Caches {
     return store
   }
 
-  #watchProfiles({ profiles, runtimeClasses }: Queues): Store<RuntimeProfile> {
+  #watchProfiles({ profiles, runtimes, runtimeClasses }: Queues): Store<RuntimeProfile> {
     const isNews = profileNews()
     return this.#open<RuntimeProfile>({
       type: RuntimeProfiles,
@@ -103,6 +103,7 @@ export class Caches {
         if (!isNews(name, profile)) return
         runtimeClasses.add(allRuntimeClasses)
         this.#everyProfile(profiles)
+        for (const { metadata, spec } of this.nodes.list()) if (spec?.taints) runtimes.add(metadata.name ?? '')
       },
     })
   }
@@ -112,7 +113,7 @@ export class Caches {
       type: NodeRuntimes,
       project: projectNodeRuntime,
       onChange: (name, runtime) => {
-        if (!runtime) runtimes.add(name)
+        if (!runtime || this.nodes.get(name)?.spec?.taints) runtimes.add(name)
         agent.add(agentDaemonSet)
         this.#everyProfile(profiles)
       },

@@ -18,6 +18,7 @@ import { GateTimer } from './controllers/runtimeprofile/gate-timer.ts'
 import { Lookout } from './controllers/runtimeprofile/lookout.ts'
 import { ProfileController } from './controllers/runtimeprofile/reconcile.ts'
 import { Records } from './controllers/runtimeprofile/records.ts'
+import { reconcileStartupTaint } from './controllers/startuptaint/reconcile.ts'
 
 export interface OperatorOptions {
   readonly client: KubeClient
@@ -109,7 +110,10 @@ function controllers(options: OperatorOptions, caches: Caches, { queues, fence, 
       name: 'noderuntime',
       queue: queues.runtimes,
       concurrency: 8,
-      reconcile: (name) => reconcileNodeRuntime({ nodes, runtimes, writer }, name),
+      reconcile: async (name) => {
+        await reconcileNodeRuntime({ nodes, runtimes, writer }, name)
+        await reconcileStartupTaint({ client, events, nodes, profiles, runtimes }, name)
+      },
     },
     { name: 'runtimeclass', queue: queues.runtimeClasses, concurrency: 1, reconcile: () => classes.reconcile() },
     {

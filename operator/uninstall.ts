@@ -6,8 +6,7 @@ import { type Clock, microTime } from '../kube/clock.ts'
 import { isConflict, TerminalError } from '../kube/errors.ts'
 import type { Lease } from '../kube/lease.ts'
 import { DaemonSets, type KubeObject, Leases, Nodes, RuntimeClasses } from '../kube/resource.ts'
-import type { NodeObject } from './controllers/node/view.ts'
-import { viewOf } from './controllers/node/view.ts'
+import { isStartupTaint, type NodeObject, viewOf } from './controllers/node/view.ts'
 import { giveBack } from './controllers/node/write.ts'
 import { NodeRuntimeWriter } from './controllers/noderuntime/write.ts'
 import { isOurs } from './controllers/runtimeclass/plan.ts'
@@ -170,7 +169,7 @@ async function leaveCluster({ client, namespace, say }: UninstallTools): Promise
 async function clean(client: KubeClient, node: NodeObject): Promise<void> {
   for (let current: NodeObject | undefined = node; current && isMarked(current); ) {
     try {
-      await giveBack(client, current, { handlers: [] })
+      await giveBack(client, current, { handlers: [], admits: true })
       return
     } catch (error) {
       if (!isConflict(error)) throw error
@@ -179,6 +178,7 @@ async function clean(client: KubeClient, node: NodeObject): Promise<void> {
   }
 }
 
-const isMarked = ({ metadata }: NodeObject): boolean =>
+const isMarked = ({ metadata, spec }: NodeObject): boolean =>
+  spec?.taints?.some(isStartupTaint) ||
   metadata.annotations?.[annotations.cordonedBy] !== undefined ||
   Object.keys(metadata.labels ?? {}).some(isHandlerLabel)

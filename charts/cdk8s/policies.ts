@@ -4,7 +4,7 @@
  */
 import { ApiObject, Chart } from 'cdk8s'
 import type { Construct } from 'constructs'
-import { criSocketAnnotation, group, labels } from '../../crds/protocol.ts'
+import { criSocketAnnotation, group, labels, startupTaint } from '../../crds/protocol.ts'
 import { agentName, operatorName } from './names.ts'
 
 interface Validation {
@@ -79,7 +79,9 @@ const sameButOurs = ({ field, isOurs }: (typeof ownKeys)[number]): string => {
 
 const mapOf = (object: string, field: string): string => `${object}.metadata.?${field}.orValue({})`
 
-const specFields = ['podCIDR', 'podCIDRs', 'providerID', 'taints', 'configSource', 'externalID']
+const specFields = ['podCIDR', 'podCIDRs', 'providerID', 'configSource', 'externalID']
+const taintsOf = (object: string): string => `${object}.spec.?taints.orValue([])`
+const others = `filter(t, t.key != '${startupTaint.key}' || t.effect != '${startupTaint.effect}')`
 
 const operatorPolicy: Policy = {
   name: 'drydock-operator-nodes',
@@ -93,6 +95,10 @@ const operatorPolicy: Policy = {
     {
       expression: specFields.map((field) => `object.spec.?${field} == oldObject.spec.?${field}`).join(' && '),
       message: 'of the spec of a Node, the operator of Drydock changes unschedulable and nothing else',
+    },
+    {
+      expression: `${taintsOf('object')} == ${taintsOf('oldObject')} || ${taintsOf('object')} == ${taintsOf('oldObject')}.${others}`,
+      message: `of the taints of a Node, the operator of Drydock takes ${startupTaint.key} away and touches no other`,
     },
     ...ownKeys.map((own) => ({
       expression: sameButOurs(own),

@@ -16,8 +16,13 @@ export function isUnavailable(member: Pick<Member, 'node' | 'runtime'>): boolean
 }
 
 /** Out of service whoever did it. */
-export function isOut({ unschedulable, ready, deleting }: NodeView): boolean {
-  return unschedulable || !ready || deleting
+export function isOut(node: NodeView): boolean {
+  return isClosed(node) || !node.ready || node.deleting
+}
+
+/** Takes no new pods. */
+export function isClosed({ unschedulable, startupTaint }: NodeView): boolean {
+  return unschedulable || startupTaint
 }
 
 /** The turn of a node that somebody else cordoned began, and its switch is not yet permitted. */

@@ -36,7 +36,7 @@ export function canaryOf(staged: readonly Staged[], wish: Wish): Canary | undefi
   const begun = candidates.filter(({ start }) => start !== undefined)
   const ranked = [
     ...begun.toSorted((a, b) => startTime(a) - startTime(b)),
-    ...candidates.filter(({ start }) => start === undefined),
+    ...candidates.filter(({ start }) => start === undefined).toSorted((a, b) => inService(a) - inService(b)),
   ]
   const canaries = ranked.slice(0, wanted.nodes ?? 1)
   const names = new Set(canaries.map(({ member }) => member.node.name))
@@ -44,6 +44,9 @@ export function canaryOf(staged: readonly Staged[], wish: Wish): Canary | undefi
   if (!rest.some(({ stage }) => pending.includes(stage.at))) return undefined
   return { names, ...verdict(canaries, rest, { soak: parseDuration(wanted.soak), now: wish.now }) }
 }
+
+/** Who joins goes first, also of the control plane: it takes a place that the others may wait for. */
+const inService = ({ member }: Candidate): number => (member.node.startupTaint ? 0 : 1)
 
 const startTime = ({ start = '' }: Candidate): number => Date.parse(start) || 0
 

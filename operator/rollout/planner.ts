@@ -2,7 +2,7 @@
 import { finalizer } from '../../crds/protocol.ts'
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { answerOf, drains } from './answer.ts'
-import { isUnavailable } from './availability.ts'
+import { isClosed, isUnavailable } from './availability.ts'
 import { inOrder } from './order.ts'
 import { mustRecordFirst, reportDecisions, reportFor } from './reporting.ts'
 import { revisionOf, targetOf } from './revision.ts'
@@ -63,8 +63,8 @@ function ownDecision({ member, stage }: Staged, { reports }: RolloutState): Deci
 function firstStep(member: Known, wish: Wish): Decision {
   const { node, runtime } = member
   if (!drains(answerOf(runtime)?.action)) return permitSwitch(member, wish)
-  // The cordon is a person's and stays: our record of the turn stands in for it.
-  if (node.unschedulable) return { kind: 'BeginTurn', node: node.name, turn: beginTurn(member, wish) }
+  // The cordon is a person's and stays, and the startup taint is as good: our record of the turn stands in for ours.
+  if (isClosed(node)) return { kind: 'BeginTurn', node: node.name, turn: beginTurn(member, wish) }
   return cordon(node.name, runtime, wish)
 }
 

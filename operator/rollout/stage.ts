@@ -105,12 +105,13 @@ function mustReturn(member: Known, wish: Wish): Stage | undefined {
   const handlers = isCommitted ? provenHandlers(runtime) : undefined
   const changes = isCommitted ? criSocketChanges(member) : undefined
   const isWanted = ended === undefined && intent.kind !== 'hold' && !isOther(member, wish) && !isUntouched(member)
-  const isStale = node.cordon !== undefined && !isWanted
+  const isStale = (node.cordon !== undefined && !isWanted) || (isCommitted && node.startupTaint)
   if (!isStale && !changes && (handlers === undefined || hasLabels(node.labels, handlers))) return undefined
   const decision: Decision = {
     kind: 'Return',
     node: node.name,
     handlers,
+    admits: isCommitted,
     ...(changes && { annotations: changes }),
   }
   return { at: 'returning', decision }

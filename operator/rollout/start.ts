@@ -123,6 +123,8 @@ function isDown({ member: { node } }: Candidate): Delay | undefined {
 }
 
 function isOutsideWindow({ member, stage }: Candidate, { window, now }: Circumstances): Delay | undefined {
+  // Nothing runs there yet that could be disrupted, and people wait for the node.
+  if (member.node.startupTaint) return undefined
   return outsideWindow(window, member.node.name, { action: stage.action, now })
 }
 
@@ -131,6 +133,8 @@ function waitsForCanary({ member: { node, intent } }: Candidate, { canary }: Cir
 }
 
 function isOverBudget({ member: { node } }: Candidate, { budget }: Circumstances): Delay | undefined {
+  // It was never in service; were it held back for others like it, none of them would ever come.
+  if (node.startupTaint) return undefined
   const why = overBudget(budget, node.name)
   return why && { why }
 }
@@ -138,7 +142,8 @@ function isOverBudget({ member: { node } }: Candidate, { budget }: Circumstances
 function isControlPlane({ member: { node } }: Candidate, { staged, busy }: Circumstances): Delay | undefined {
   if (!node.controlPlane) return undefined
   const workers = staged.filter(({ member, stage }) => !member.node.controlPlane && isAhead(member, stage))
-  if (workers.length > 0) {
+  // One that joins takes a place that workers may wait for.
+  if (workers.length > 0 && !node.startupTaint) {
     const names = list(workers.map(({ member }) => member.node.name))
     const message = `${node.name} is of the control plane and waits for ${names}`
     return { why: { reason: 'WorkersFirst', message } }

@@ -4,6 +4,7 @@ import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { runtimeState } from '../reports/runtime-state.ts'
 import { abortBack, isAborted } from './abort.ts'
 import { answerOf, drains } from './answer.ts'
+import { isClosed } from './availability.ts'
 import { turnOf } from './marks.ts'
 import type { Decision, DrainProgress, Known, Reason, Stage, Turn, Wish } from './types.ts'
 
@@ -23,7 +24,7 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
     return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
   }
   // A mark of a former order, or a node that somebody uncordoned under our hands: its place is taken, so it goes on.
-  if (since === undefined || !node.unschedulable) {
+  if (since === undefined || !isClosed(node)) {
     return { at: 'underWay', why: draining(name), decision: cordon(name, runtime, wish) }
   }
   if (drain?.state === 'drained') return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }

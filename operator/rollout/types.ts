@@ -54,6 +54,8 @@ export interface NodeView {
   readonly labels: Readonly<Record<string, string>>
   readonly controlPlane: boolean
   readonly unschedulable: boolean
+  /** It was registered with the startup taint and has not been proven yet: nothing but daemons may be on it. */
+  readonly startupTaint: boolean
   readonly deleting: boolean
   readonly ready: boolean
   /** When it last became Ready, or ceased to be. */
@@ -173,6 +175,8 @@ export type Decision =
       readonly node: string
       readonly handlers: readonly string[] | undefined
       readonly annotations?: AnnotationChanges
+      /** The startup taint goes. */
+      readonly admits: boolean
     }
   | { readonly kind: 'StartReport'; readonly name: string; readonly revision: string }
   | { readonly kind: 'RecordNode'; readonly report: string; readonly node: string; readonly outcome: Outcome }

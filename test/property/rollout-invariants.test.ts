@@ -34,7 +34,7 @@ type Step =
   | { kind: 'time'; minutes: number }
   | { kind: 'gate'; node: number }
   | { kind: 'forget' }
-  | { kind: 'replace' | 'vanish' | 'appear'; node: number }
+  | { kind: 'replace' | 'vanish' | 'appear'; node: number; isTainted: boolean }
   | { kind: 'abort'; profile: string; isAborted: boolean }
   | { kind: 'held'; node: number; isHeld: boolean }
   | { kind: 'gates'; hold: boolean }
@@ -84,7 +84,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('time'), minutes: fc.integer({ min: 1, max: 15 }) }),
   fc.record({ kind: fc.constant('gate'), node }),
   fc.record({ kind: fc.constant('forget') }),
-  fc.record({ kind: fc.constantFrom('replace', 'vanish', 'appear'), node }),
+  fc.record({ kind: fc.constantFrom('replace', 'vanish', 'appear'), node, isTainted: fc.boolean() }),
   fc.record({ kind: fc.constant('abort'), profile, isAborted: fc.boolean() }),
   fc.record({ kind: fc.constant('held'), node, isHeld: fc.boolean() }),
   fc.record({ kind: fc.constant('gates'), hold: fc.boolean() }),
@@ -104,8 +104,9 @@ const start = (beginning: string): SimulatedCluster => {
   return sim
 }
 
-const addNode = (sim: SimulatedCluster, index: number): void =>
+const addNode = (sim: SimulatedCluster, index: number, isTainted = false): void =>
   sim.addNode(nameOf(index), {
+    isTainted,
     labels: { pool: index % 2 === 0 ? 'a' : 'b', ...(index >= 4 && { 'node-role.kubernetes.io/control-plane': '' }) },
   })
 
@@ -163,11 +164,11 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       sim.removeNode(nameOf(step.node))
       return
     case 'appear':
-      if (!sim.nodes.has(nameOf(step.node))) addNode(sim, step.node)
+      if (!sim.nodes.has(nameOf(step.node))) addNode(sim, step.node, step.isTainted)
       return
     case 'replace':
       sim.removeNode(nameOf(step.node))
-      addNode(sim, step.node)
+      addNode(sim, step.node, step.isTainted)
       return
     case 'abort':
       sim.abort(step.profile, step.isAborted)
@@ -196,6 +197,9 @@ const check = (sim: SimulatedCluster, name: string, decision: Decision): void =>
     if (!['Committed', 'RolledBack', 'Refused', 'Prepared'].includes(phase)) {
       throw new Error(`${decision.node} is given back while it is ${phase}`)
     }
+  }
+  if (decision.kind === 'Return' && decision.admits && member?.runtime?.status?.phase !== 'Committed') {
+    throw new Error(`${decision.node} may take pods and is not proven`)
   }
   if (selectors(sim, decision.node) > 1 && (disrupts(decision) || decision.kind === 'Order')) {
     throw new Error(`${decision.node} is selected by two profiles and gets ${decision.kind}`)
@@ -247,7 +251,7 @@ const isWindowOpen = (now: Date): boolean => {
 
 const checkWindow = (sim: SimulatedCluster, name: string, node: string): void => {
   if (!sim.profiles.get(name)?.spec.rollout?.window || isWindowOpen(sim.now)) return
-  if (sim.runtimes.get(node)?.status?.action === 'None') return
+  if (sim.runtimes.get(node)?.status?.action === 'None' || sim.view(node)?.startupTaint) return
   throw new Error(`${node} starts at ${sim.now.toISOString()}, outside the window`)
 }
 
@@ -386,7 +390,8 @@ const expectConverged = (sim: SimulatedCluster): void => {
   const planned = sim.plan('one')
   if (planned && planned.progress !== 'Ready') throw new Error(`ended as ${planned.progress}: ${planned.why.message}`)
   if (planned && planned.decisions.length > 0) throw new Error('a converged fleet still has decisions')
-  for (const [name, { spec }] of sim.nodes) if (spec?.unschedulable) throw new Error(`${name} stays cordoned`)
+  for (const [name, { spec }] of sim.nodes)
+    if (spec?.unschedulable || spec?.taints) throw new Error(`${name} stays out of service`)
   for (const { metadata, status } of sim.reports.values()) {
     if (status?.completionTime === undefined) throw new Error(`report ${metadata.name} never ends`)
   }

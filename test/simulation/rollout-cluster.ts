@@ -1,11 +1,12 @@
 /** A cluster in memory: nodes, agents that keep to docs/protocol.md, and the executor's effects, without any IO. */
-import { annotations, finalizer, originalRevision } from '../../crds/protocol.ts'
+import { annotations, finalizer, originalRevision, startupTaint } from '../../crds/protocol.ts'
 import type { MigrationReport, NodeRuntime, RuntimeProfile, RuntimeProfileSpec } from '../../crds/types.gen.ts'
 import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
 import { type NodeObject, viewOf } from '../../operator/controllers/node/view.ts'
 import { NodeRuntimeWriter } from '../../operator/controllers/noderuntime/write.ts'
 import { gather, type Stores } from '../../operator/controllers/runtimeprofile/gather.ts'
 import { entryOf } from '../../operator/reports/entry.ts'
+import { isAdmitted } from '../../operator/rollout/admission.ts'
 import { answerOf, isOpen } from '../../operator/rollout/answer.ts'
 import { handlerLabel, isHandlerLabel } from '../../operator/rollout/handlers.ts'
 import { formatCordon } from '../../operator/rollout/marks.ts'
@@ -70,11 +71,15 @@ export class SimulatedCluster {
 
   addNode(
     name: string,
-    { labels = {}, ready = true }: { labels?: Record<string, string>; ready?: boolean } = {},
+    {
+      labels = {},
+      ready = true,
+      isTainted = false,
+    }: { labels?: Record<string, string>; ready?: boolean; isTainted?: boolean } = {},
   ): void {
     this.nodes.set(name, {
       metadata: { name, uid: `uid-${name}-${this.#version++}`, labels },
-      spec: {},
+      spec: isTainted ? { taints: [startupTaint] } : {},
       status: {
         conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastHeartbeatTime: this.now.toISOString() }],
         nodeInfo: { containerRuntimeVersion: 'containerd://1.7.0' },
@@ -115,7 +120,9 @@ export class SimulatedCluster {
 
   setCordon(name: string, unschedulable: boolean): void {
     const node = this.nodes.get(name)
-    if (node) node.spec = unschedulable ? { unschedulable } : {}
+    if (!node) return
+    const { unschedulable: _, ...spec } = node.spec ?? {}
+    node.spec = unschedulable ? { ...spec, unschedulable } : spec
   }
 
   apply(name: string, wanted: RuntimeProfileSpec): void {
@@ -256,7 +263,7 @@ export class SimulatedCluster {
     }
     switch (decision.kind) {
       case 'Cordon':
-        node.spec = { unschedulable: true }
+        node.spec = { ...node.spec, unschedulable: true }
         node.metadata.annotations = {
           ...node.metadata.annotations,
           [annotations.cordonedBy]: formatCordon(decision.mark),
@@ -264,7 +271,12 @@ export class SimulatedCluster {
         return
       case 'Return': {
         const { [annotations.cordonedBy]: mark, ...others } = node.metadata.annotations ?? {}
-        if (mark !== undefined) node.spec = {}
+        const { unschedulable, taints, ...rest } = node.spec ?? {}
+        node.spec = {
+          ...rest,
+          ...(unschedulable && mark === undefined && { unschedulable }),
+          ...(taints && !decision.admits && { taints }),
+        }
         const kept = Object.entries({ ...others, ...decision.annotations }).filter(([, value]) => value !== null)
         node.metadata.annotations = Object.fromEntries(kept) as Record<string, string>
         if (!decision.handlers) return
@@ -345,7 +357,13 @@ export class SimulatedCluster {
     const members = this.state(name)?.members ?? []
     const ours = members.filter(({ node, runtime }) => node.cordon !== undefined || (runtime && isOpen(runtime)))
     const all = members.filter(({ node, runtime }) => {
-      return node.unschedulable || !node.ready || node.cordon !== undefined || (runtime && isOpen(runtime))
+      return (
+        node.unschedulable ||
+        node.startupTaint ||
+        !node.ready ||
+        node.cordon !== undefined ||
+        (runtime && isOpen(runtime))
+      )
     })
     return { ours: ours.map(({ node }) => node.name), all: all.map(({ node }) => node.name) }
   }
@@ -367,8 +385,18 @@ export class SimulatedCluster {
     throw new Error(`not settled after ${limit} rounds; last: ${JSON.stringify(made.slice(-6))}`)
   }
 
+  /** The nodes that no profile selects. */
+  admit(): void {
+    for (const [name, node] of this.nodes) {
+      if (!isAdmitted(viewOf(node), this.runtimes.get(name), [...this.profiles.values()])) continue
+      const { taints: _, ...spec } = node.spec ?? {}
+      node.spec = spec
+    }
+  }
+
   async #round(): Promise<Decision[]> {
     const made: Decision[] = []
+    this.admit()
     for (const name of [...this.profiles.keys()]) {
       for (const decision of this.plan(name)?.decisions ?? []) {
         if (decision.kind === 'Drain' && this.drains.has(decision.node)) continue
@@ -385,7 +413,8 @@ export class SimulatedCluster {
   forgetDrains(): void {
     for (const node of this.drains.keys()) {
       const runtime = this.runtimes.get(node)
-      if (runtime?.spec?.permit !== 'Prepare' || !this.nodes.get(node)?.spec?.unschedulable) this.drains.delete(node)
+      const { unschedulable, taints } = this.nodes.get(node)?.spec ?? {}
+      if (runtime?.spec?.permit !== 'Prepare' || !(unschedulable || taints)) this.drains.delete(node)
     }
   }
 }

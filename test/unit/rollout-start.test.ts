@@ -418,6 +418,58 @@ t.test('abort: a switch that the node has not begun is taken back, and a lost no
   t.same(await changed(sim), ['a'])
 })
 
+const tainted = { isTainted: true }
+
+t.test(
+  'a node that joins with the startup taint is changed without a cordon, and admitted when it is proven',
+  async (t) => {
+    const sim = cluster(['a'], {})
+    await sim.settle()
+    for (const name of ['b', 'c']) sim.addNode(name, tainted)
+    t.equal(sim.plan('p')?.counts.unavailable, 2)
+    const made = await sim.settle()
+    t.same(namesOf(made), ['b', 'c'], 'more of them than maxUnavailable: none was ever in service')
+    t.notOk(made.some(({ kind }) => kind === 'Cordon'))
+    for (const name of ['b', 'c']) t.notOk(sim.view(name)?.startupTaint)
+    t.match(sim.plan('p'), { progress: 'Ready', decisions: [], counts: { unavailable: 0 } })
+  },
+)
+
+t.test('a node that joins waits for no window, and nodes in service wait for it', async (t) => {
+  const window = { cron: '0 12 * * *', duration: '1h' }
+  const sim = cluster(['a'], { window })
+  sim.addNode('new', tainted)
+  t.same(await changed(sim), ['new'])
+  sim.now = new Date('2026-01-01T12:00:00Z')
+  sim.addNode('slow', tainted)
+  sim.fates.set('slow', 'Silent')
+  t.same(await changed(sim), [])
+  t.equal(says(sim), 'a waits: slow is unavailable and maxUnavailable allows 1')
+})
+
+t.test('a node that is not proven keeps its taint', async (t) => {
+  for (const fate of ['Refused', 'RolledBack', 'Failed'] as const) {
+    const sim = cluster([], {})
+    sim.addNode('a', tainted)
+    sim.fates.set('a', fate)
+    await sim.settle()
+    t.ok(sim.view('a')?.startupTaint, fate)
+    sim.fates.clear()
+    sim.retry('p', 'once')
+    if (fate === 'Failed') continue
+    await sim.settle()
+    t.notOk(sim.view('a')?.startupTaint)
+  }
+})
+
+t.test('a person’s cordon stays when the taint goes', async (t) => {
+  const sim = cluster([], {})
+  sim.addNode('a', tainted)
+  sim.setCordon('a', true)
+  t.same(await changed(sim), ['a'])
+  t.match(sim.view('a'), { startupTaint: false, unschedulable: true })
+})
+
 /** One plan carried out, and one answer of these agents; of the others only until they are prepared. */
 const turn = async (sim: SimulatedCluster, agents: readonly string[], { prepare = [...sim.nodes.keys()] } = {}) => {
   for (const decision of sim.plan('p')?.decisions ?? []) await sim.carryOut('p', decision)

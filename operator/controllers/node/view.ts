@@ -1,11 +1,18 @@
-import { annotations, criSocketAnnotation } from '../../../crds/protocol.ts'
+import { annotations, criSocketAnnotation, startupTaint } from '../../../crds/protocol.ts'
 import type { KubeObject } from '../../../kube/resource.ts'
 import { parseCordon } from '../../rollout/marks.ts'
 import type { NodeView } from '../../rollout/types.ts'
 
 /** The few fields of a Node that the operator reads. A whole Node is 15 kB, most of it images. */
+export interface Taint {
+  key?: string
+  value?: string
+  effect?: string
+  timeAdded?: string
+}
+
 export interface NodeObject extends KubeObject {
-  spec?: { unschedulable?: boolean }
+  spec?: { unschedulable?: boolean; taints?: Taint[] }
   status?: {
     conditions?: { type: string; status: string; lastHeartbeatTime?: string; lastTransitionTime?: string }[]
     nodeInfo?: { containerRuntimeVersion?: string }
@@ -16,6 +23,9 @@ export interface NodeObject extends KubeObject {
 const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
 
 const keptAnnotations = [annotations.cordonedBy, annotations.formerCriSocket, criSocketAnnotation]
+
+export const isStartupTaint = ({ key, effect }: Taint): boolean =>
+  key === startupTaint.key && effect === startupTaint.effect
 
 export function projectNode({ metadata, spec, status }: NodeObject): NodeObject {
   const { name, uid, resourceVersion, labels, deletionTimestamp } = metadata
@@ -34,7 +44,11 @@ export function projectNode({ metadata, spec, status }: NodeObject): NodeObject 
       ...(deletionTimestamp && { deletionTimestamp }),
       ...(kept.length > 0 && { annotations: Object.fromEntries(kept) }),
     },
-    spec: spec?.unschedulable ? { unschedulable: true } : {},
+    spec: {
+      ...(spec?.unschedulable && { unschedulable: true }),
+      // Whoever takes ours away writes all the others back.
+      ...(spec?.taints?.some(isStartupTaint) && { taints: spec.taints }),
+    },
     status: {
       conditions: (status?.conditions ?? [])
         .filter(({ type }) => type === 'Ready')
@@ -59,6 +73,7 @@ export function viewOf({ metadata, spec, status }: NodeObject): NodeView {
     labels,
     controlPlane: controlPlaneLabels.some((label) => label in labels),
     unschedulable: spec?.unschedulable === true,
+    startupTaint: spec?.taints?.some(isStartupTaint) ?? false,
     deleting: metadata.deletionTimestamp !== undefined,
     ready: ready?.status === 'True',
     readySince: ready?.lastTransitionTime,

@@ -13,6 +13,11 @@ export function cordoned(events: Recorder, node: string, { metadata }: RuntimePr
   events.record(nodeReference(node), 'Normal', 'RuntimeChangeStarted', note, 'Drain')
 }
 
+export function admitted(events: Recorder, node: string): void {
+  const note = 'Takes pods from now on: no RuntimeProfile selects it, and its startup taint is gone'
+  events.record(nodeReference(node), 'Normal', 'StartupTaintRemoved', note, 'Admit')
+}
+
 export function ended(events: Recorder, { name, result, message, after }: ReportNode, profile: RuntimeProfile): void {
   const reference = nodeReference(name)
   const of = `RuntimeProfile ${profile.metadata.name}`
