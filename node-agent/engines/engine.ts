@@ -75,7 +75,7 @@ export interface Found {
   readonly searchPath: readonly string[]
   /** The engine's own default configuration in its format, where that depends on the program and the host. */
   readonly defaults?: string
-  /** Folders of the host with CNI plugins that its network configuration names. */
+  /** Folders with CNI plugins that the host's network names and the engine, without Drydock, does not look into. */
   readonly cniFolders?: readonly string[]
   /** With staged programs: the version of the program that runs now, where there is one. */
   readonly replaces?: string

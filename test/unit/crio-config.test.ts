@@ -82,11 +82,7 @@ interface Given {
   readonly programs?: readonly string[]
 }
 
-function found({
-  files = {},
-  cniFolders = ['/opt/cni/bin'],
-  programs = ['/usr/bin/crun', '/usr/sbin/runc'],
-}: Given): Found {
+function found({ files = {}, cniFolders = [], programs = ['/usr/bin/crun', '/usr/sbin/runc'] }: Given): Found {
   const others = [...new Set([main, ...Object.keys(files), policy, '/etc/containers/policy.json', registries])]
   const bytes = (path: string) => (files[path] === undefined ? undefined : Buffer.from(files[path]))
   return {

@@ -1,44 +1,63 @@
 /** What CRI-O there is on a host: by its systemd unit, never by PATH. */
-import { join } from 'node:path/posix'
+import { dirname, join } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
-import type { FileFound, Found, Observed, OciRuntime, Staged } from '../engine.ts'
+import {
+  type FileFound,
+  type Found,
+  isRefusal,
+  type Observed,
+  type OciRuntime,
+  type Refusal,
+  type Staged,
+} from '../engine.ts'
 import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
-import type { Tree } from '../toml/tree.ts'
+import { orRefusal } from '../refused.ts'
+import { type Tree, valueAt } from '../toml/tree.ts'
 import { configFiles, type Service, serviceOf } from './files.ts'
-import { cniConfig, cniFolders, listen, pauseImage } from './paths.ts'
-import { defaults, effective } from './query.ts'
-import { defaultHandlerOf, driverOf, handlersOf, textAt } from './settings.ts'
+import { cniConfig, cniFolders, listen, pauseImage, pluginFolders } from './paths.ts'
+import { defaults, effective, type Files, withStagedSettings } from './query.ts'
+import { defaultHandlerOf, documentsOf, driverOf, effectiveTree, handlersOf, textAt } from './settings.ts'
 
 export async function detect(host: Host, staged?: Staged): Promise<Found | undefined> {
   const service = await serviceOf(host, staged)
   if (!service) return undefined
-  const { binary, configPath, dropIns, searchPath } = service
+  const { binary, configPath, replaced, searchPath } = service
   const files = await configFiles(host, service)
-  const main = files.find(({ path, bytes }) => path === configPath && bytes !== undefined)
   const version = staged?.version ?? (await versionOf(host, binary))
+  const replaces = replaced && (await versionOf(host, replaced))
   const engine = { name: 'cri-o', binary, configPath, ...(version ? { version } : {}) }
-  const tree = await effective(host, service, { config: main ? configPath : '', dropIns })
+  const known = { configFiles: files, searchPath, ...(replaces ? { replaces } : {}) }
+  const answer = service.refusal ?? (await answerOf(host, service, { files, staged }))
+  if (isRefusal(answer)) return { observed: { engine }, ociRuntimes: [], ...known, refusal: answer }
+  const { tree, text } = answer
+  const socket = textAt(tree, listen)
+  const { observed, ociRuntimes } = await handlersIn(host, service, tree)
+  const found = {
+    ...known,
+    observed: { ...observed, engine: { ...engine, ...(socket ? { socket } : {}) } },
+    ociRuntimes,
+    defaults: text,
+  }
+  const broken = orRefusal(() => documentsOf(found, files[0]))
+  if (isRefusal(broken)) return { ...found, refusal: broken }
+  return { ...found, cniFolders: await missedFolders(host, found, staged) }
+}
+
+/** What CRI-O makes of its files, those included that packages are about to bring; and its defaults. */
+async function answerOf(
+  host: Host,
+  service: Service,
+  { files, staged }: { files: readonly FileFound[]; staged: Staged | undefined },
+): Promise<{ tree: Tree; text: string } | Refusal> {
+  const { configPath, dropIns } = service
+  const ask = (where: Files): Promise<Tree | Refusal> => effective(host, service, where)
+  const hasMain = files.some(({ path, bytes }) => path === configPath && bytes !== undefined)
+  const tree = staged?.packages
+    ? await withStagedSettings(host, service, { files, ask })
+    : await ask({ config: hasMain ? configPath : '', dropIns })
+  if (isRefusal(tree)) return tree as Refusal
   const text = await defaults(host, service)
-  const refusal = [tree, text].find((each) => typeof each === 'object' && 'reason' in each)
-  if (refusal) {
-    return {
-      observed: { engine },
-      configFiles: files,
-      ociRuntimes: [],
-      searchPath,
-      refusal: refusal as Found['refusal'] & object,
-    }
-  }
-  const found = await handlersIn(host, service, tree as Tree)
-  const socket = textAt(tree as Tree, listen)
-  return {
-    ...found,
-    observed: { ...found.observed, engine: { ...engine, ...(socket ? { socket } : {}) } },
-    configFiles: files,
-    defaults: text as string,
-    cniFolders: await pluginFolders(host),
-    searchPath,
-  }
+  return typeof text === 'string' ? { tree: tree as Tree, text } : text
 }
 
 /** "crio version 1.36.3", then lines about the build. */
@@ -97,22 +116,35 @@ function handlerFound(
   }
 }
 
-/** Folders with plugins that the node's network configuration names, and those that every network needs. */
-async function pluginFolders(host: Host): Promise<readonly string[]> {
-  const names = new Set(['loopback'])
+/** Where plugins are that the node's network names and CRI-O would not find: Debian has them in /usr/lib/cni. */
+async function missedFolders(host: Host, found: Found, staged: Staged | undefined): Promise<readonly string[]> {
+  const places = [...brought(found, staged), ...cniFolders]
+  const { earlier, later } = documentsOf(found, { ...found.configFiles[0], bytes: undefined })
+  const searched = valueAt(effectiveTree(found, [...earlier, ...later]), pluginFolders)
+  const folders: string[] = []
+  for (const name of await plugins(host)) {
+    const known = [...(Array.isArray(searched) ? searched.map(String) : []), ...folders]
+    if ((await find(host, name, known)) !== undefined) continue
+    const path = await find(host, name, places)
+    if (path !== undefined) folders.push(dirname(path))
+  }
+  return folders
+}
+
+/** The static bundle has plugins beside its programs. */
+function brought({ observed }: Found, staged: Staged | undefined): readonly string[] {
+  const bundled = join(dirname(observed.engine?.binary ?? '/'), '../cni-plugins')
+  return staged?.cniFolder === undefined ? [bundled] : [staged.cniFolder, bundled]
+}
+
+async function plugins(host: Host): Promise<readonly string[]> {
+  const names: string[] = []
   for (const file of await host.listFolder(cniConfig)) {
     if (!/\.(conf|conflist|json)$/.test(file)) continue
     const path = join(cniConfig, file)
-    for (const name of pluginsIn({ path, bytes: await host.readFile(path) })) names.add(name)
+    names.push(...pluginsIn({ path, bytes: await host.readFile(path) }))
   }
-  const folders: string[] = []
-  for (const folder of cniFolders) {
-    for (const name of names) {
-      if (folders.includes(folder) || !(await host.isExecutable(join(folder, name)))) continue
-      folders.push(folder)
-    }
-  }
-  return folders
+  return names
 }
 
 /** A file that is no JSON is no network either. */

@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path/posix'
 import { flagOf, readService, type Word } from '../../detect/unit-file.ts'
 import type { Host } from '../../host/host.ts'
-import type { FileFound, Staged } from '../engine.ts'
+import type { FileFound, Refusal, Staged } from '../engine.ts'
 import { defaultSearchPath } from '../programs.ts'
 import {
   defaultConfig,
@@ -24,21 +24,42 @@ export interface Service {
   readonly configPath: string
   readonly dropIns: string
   readonly searchPath: readonly string[]
+  /** The program that a staged one takes the place of. */
+  readonly replaced?: string
+  /** Why the staged program cannot take its place. */
+  readonly refusal?: Refusal
 }
 
 /** Undefined when there is no CRI-O, and none is to come. */
 export async function serviceOf(host: Host, staged: Staged | undefined): Promise<Service | undefined> {
   const state = await host.unit(unit)
   const { command, environment } = await readService(host, state.loadState === 'loaded' ? state.files : [])
-  const binary = staged?.program ?? (state.execStart || command[0]?.text)
+  const present = state.execStart || command[0]?.text
+  const binary = staged?.program ?? present
   if (binary === undefined) return undefined
   const path = environment.get('PATH')?.text ?? defaultSearchPath
+  const refusal = staged && lostOptions(command, staged)
   return {
     binary,
     flags: withoutFiles(command.slice(1)),
     configPath: flagOf(command, '--config', '-c')?.text ?? defaultConfig,
     dropIns: flagOf(command, '--config-dir', '-d')?.text ?? defaultDropIns,
     searchPath: [...(staged?.searchPath ?? []), ...path.split(':').filter(isAbsolute)],
+    ...(present === undefined || present === binary ? {} : { replaced: present }),
+    ...(refusal ? { refusal } : {}),
+  }
+}
+
+/** Drydock's unit starts CRI-O with the options of its environment files, and with none that a unit spells itself. */
+function lostOptions(command: readonly Word[], { files }: Staged): Refusal | undefined {
+  const spelled = command.slice(1).filter(({ source }) => source === 'ExecStart')
+  const [option] = spelled
+  if (!option || !files.some(({ path }) => path.includes(`/${unit}`))) return undefined
+  const said = spelled.map(({ text }) => text).join(' ')
+  if (said.replace('=', ' ').replace(/^-c /, '--config ') === `--config ${defaultConfig}`) return undefined
+  return {
+    reason: 'UnitOptions',
+    message: `${option.path}:${option.line} starts CRI-O with ${said}, which programs from an archive would be started without: write it into CRIO_CONFIG_OPTIONS of the unit's environment file, or the settings into a file of ${defaultDropIns}`,
   }
 }
 

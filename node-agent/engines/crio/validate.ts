@@ -2,13 +2,13 @@
 import { basename, dirname, join } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import { type FileEdit, type FileFound, type Found, isRefusal, type Refusal, type Target } from '../engine.ts'
-import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
+import { find, ociRuntime } from '../programs.ts'
 import { withStaged } from '../staged.ts'
 import { type Path, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { programOf } from './detect.ts'
 import { type Service, serviceOf } from './files.ts'
 import { cgroupManager, defaultRuntime, monitor, pauseImage, pinns, runtimes } from './paths.ts'
-import { effective, type Files } from './query.ts'
+import { effective, type Files, withStagedSettings } from './query.ts'
 import { defaultHandlerOf, handlersOf, textAt } from './settings.ts'
 
 export async function validate(
@@ -17,17 +17,22 @@ export async function validate(
   edits: readonly FileEdit[],
   target: Target | undefined,
 ): Promise<Refusal | undefined> {
-  const [own, ...others] = found.configFiles
   const service = await serviceFor(host, found)
-  const main = others.find(({ path, bytes }) => path === service.configPath && bytes !== undefined)
-  const check = (dropIns: string) => checkFiles(host, service, { config: main?.path ?? '', dropIns }, target)
-  const edit = edits.find(({ path }) => path === own.path)
-  if (!edit) return check(service.dropIns)
-  const dropIns = others.filter(({ path }) => path.startsWith(`${service.dropIns}/`))
-  const files = [...dropIns, { path: edit.path, bytes: edit.after }].filter(({ bytes }) => bytes !== undefined)
-  // One folder up: CRI-O reads every file of its own folder, whatever its name, and may start just now.
-  const beside = { ...edit, path: join(dirname(service.dropIns), basename(edit.path)) }
-  return withStaged(host, beside, () => withFolder(host, service.dropIns, { files, check }))
+  const check = (files: Files): Promise<Refusal | undefined> => checkFiles(host, service, files, target)
+  const { configPath, dropIns } = service
+  const bytesOf = ({ path, bytes }: FileFound): Buffer | undefined => {
+    const edit = edits.find((each) => each.path === path)
+    return edit ? edit.after : bytes
+  }
+  const files = found.configFiles.map((file) => ({ path: file.path, bytes: bytesOf(file) }))
+  if (edits.length === 0) {
+    const hasMain = files.some(({ path, bytes }) => path === configPath && bytes !== undefined)
+    return check({ config: hasMain ? configPath : '', dropIns })
+  }
+  const ask = (): Promise<Refusal | undefined> => withStagedSettings(host, service, { files, ask: check })
+  const own = edits.find(({ path }) => path === files[0]?.path)
+  // Whether the file can be written is found out one folder up: CRI-O reads every file of its own folder.
+  return own ? withStaged(host, { ...own, path: join(dirname(dropIns), basename(own.path)) }, ask) : ask()
 }
 
 /** Options of the unit stay when another program takes over. */
@@ -39,25 +44,6 @@ async function serviceFor(host: Host, { configFiles, observed, searchPath }: Fou
     configPath: observed.engine?.configPath ?? '',
     dropIns: dirname(configFiles[0].path),
     searchPath,
-  }
-}
-
-/** The drop-ins as they are to be, in a folder of their own, for as long as `check` takes. */
-async function withFolder(
-  host: Host,
-  live: string,
-  { files, check }: { files: readonly FileFound[]; check: (folder: string) => Promise<Refusal | undefined> },
-): Promise<Refusal | undefined> {
-  // Where there is no CRI-O yet, nothing is to stay of its folders.
-  const parent = (await host.realPath(dirname(live))) === undefined ? '/run' : dirname(live)
-  const folder = join(parent, '.drydock-staged.d')
-  // Names keep the order of reading, also of files in folders below.
-  const staged = files.map(({ path, bytes }) => ({ path: join(folder, path.slice(live.length + 1)), bytes: bytes! }))
-  try {
-    for (const { path, bytes } of staged) await host.replaceFile(path, bytes)
-    return await check(folder)
-  } finally {
-    await host.run(['rm', '-r', '-f', '--', folder], { timeoutMs: programTimeoutMs })
   }
 }
 

@@ -2,7 +2,7 @@
 import { basename } from 'node:path/posix'
 import type { Found, HandlerTarget, OciRuntime, Target } from '../engine.ts'
 import { Refused } from '../refused.ts'
-import { type Change, type Leaf, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { type Change, type Leaf, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { allowedFor } from './annotations.ts'
 import { cgroupManager, defaultRuntime, monitorCgroup, pauseImage, pluginFolders, runtimes } from './paths.ts'
 import { defaultHandlerOf, textAt } from './settings.ts'
@@ -100,11 +100,9 @@ function checkOptions({ name, options }: HandlerTarget): void {
   )
 }
 
-/** Where the node's CNI plugins are: Debian has them in /usr/lib/cni, where CRI-O does not look. */
 function pluginWishes({ cniFolders }: Found, base: Tree): Wish[] {
   const now = valueAt(base, pluginFolders)
   const folders = Array.isArray(now) ? now.map(String) : []
-  const isThere = (folder: string): boolean => folders.some((each) => same(each.replace(/\/$/, ''), folder))
-  const added = (cniFolders ?? []).filter((folder) => !isThere(folder))
+  const added = (cniFolders ?? []).filter((folder) => !folders.includes(folder))
   return added.length > 0 ? [{ path: pluginFolders, value: [...folders, ...added] }] : []
 }

@@ -1,0 +1,122 @@
+import t from 'tap'
+import { removePods, strangers } from '../../node-agent/engines/docker/containers.ts'
+import { docker } from '../../node-agent/engines/docker/index.ts'
+import { sourceByName } from '../../node-agent/engines/index.ts'
+import type { Host } from '../../node-agent/host/host.ts'
+import { type HostOf, hostOf } from './detect-host.ts'
+
+const info = {
+  ServerVersion: '26.1.5+dfsg1',
+  CgroupDriver: 'systemd',
+  DefaultRuntime: 'runc',
+  Runtimes: { 'io.containerd.runc.v2': { path: 'runc' }, crun: { path: '/usr/bin/crun' }, runc: { path: 'runc' } },
+}
+const ask = '/usr/bin/docker info --format {{json .}}'
+const list = (all = '') =>
+  `/usr/bin/docker ps --no-trunc ${all}--format {{.ID}}\t{{.Names}}\t{{.Label "io.kubernetes.pod.uid"}}`
+
+const debian: HostOf = {
+  files: {
+    '/lib/systemd/system/docker.service': '[Service]\nExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n',
+    '/lib/systemd/system/cri-docker.service':
+      '[Service]\nExecStart=/usr/bin/cri-dockerd --container-runtime-endpoint fd:// --pod-infra-container-image=registry.k8s.io/pause:3.9\n',
+    '/etc/docker/daemon.json': '{"exec-opts":["native.cgroupdriver=cgroupfs"]}',
+  },
+  programs: {
+    [ask]: JSON.stringify(info),
+    '/usr/sbin/dockerd --version': 'Docker version 26.1.4+dfsg1, build a72d7cd',
+  },
+  units: {
+    'docker.service': { execStart: '/usr/sbin/dockerd', files: ['/lib/systemd/system/docker.service'] },
+    'cri-docker.service': { execStart: '/usr/bin/cri-dockerd', files: ['/lib/systemd/system/cri-docker.service'] },
+  },
+}
+
+/** As above, with its units running. */
+function running(given: HostOf): Host {
+  const host = hostOf(given)
+  return { ...host, unit: async (name) => ({ ...(await host.unit(name)), activeState: 'active' }) }
+}
+
+t.test('Docker is a source', async (t) => {
+  t.equal(sourceByName('docker'), docker)
+  t.same(docker.units, ['docker.socket', 'docker.service', 'cri-docker.socket', 'cri-docker.service'])
+})
+
+t.test('a Docker that answers tells of itself', async (t) => {
+  const found = await docker.detect(hostOf(debian))
+  t.same(found?.observed, {
+    engine: {
+      name: 'docker',
+      binary: '/usr/sbin/dockerd',
+      configPath: '/etc/docker/daemon.json',
+      version: '26.1.5+dfsg1',
+    },
+    handlers: [
+      { name: 'crun', default: false, binary: '/usr/bin/crun', cgroupDriver: 'systemd' },
+      { name: 'runc', default: true, binary: 'runc', cgroupDriver: 'systemd' },
+    ],
+    sandboxImage: 'registry.k8s.io/pause:3.9',
+    engineDriver: 'systemd',
+  })
+})
+
+t.test('one that does not answer is known by its program and its file', async (t) => {
+  const { [ask]: _, ...programs } = debian.programs!
+  const silent = {
+    ...debian,
+    programs: { ...programs, [ask]: { code: 1, stdout: '{"ServerErrors":["no"]}', stderr: '' } },
+  }
+  for (const given of [{ ...debian, programs }, silent]) {
+    const found = await docker.detect(hostOf(given))
+    t.match(found?.observed, { engine: { version: '26.1.4+dfsg1' }, engineDriver: 'cgroupfs' })
+    t.equal(found?.observed.handlers, undefined)
+  }
+  const flagged = {
+    ...debian,
+    programs,
+    files: {
+      ...debian.files,
+      '/etc/docker/daemon.json': '{',
+      '/lib/systemd/system/docker.service':
+        '[Service]\nExecStart=/usr/sbin/dockerd --exec-opt=native.cgroupdriver=systemd --config-file /etc/docker/daemon.json\n',
+    },
+  }
+  t.equal((await docker.detect(hostOf(flagged)))?.observed.engineDriver, 'systemd')
+  t.equal(await docker.detect(hostOf({ files: {} })), undefined, 'and none at all')
+})
+
+t.test('strangers are the containers that the kubelet did not make', async (t) => {
+  const rows = [
+    'a1\tk8s_POD_web_shop_3f-1_0\t3f-1',
+    'a2\tk8s_app_web_shop_3f-1_0\t3f-1',
+    'b1\tregistry\t',
+    'b2\tk8s_lookalike\t',
+    'b3\tk8s_app_web_shop_3f-1_0\t',
+  ]
+  const host = running({ ...debian, programs: { ...debian.programs, [list()]: `${rows.join('\n')}\n` } })
+  t.same(await strangers(host), ['registry', 'k8s_lookalike', 'k8s_app_web_shop_3f-1_0'])
+  t.same(await strangers(running({ ...debian, programs: { ...debian.programs, [list()]: '' } })), [])
+})
+
+t.test('what cannot be told is said', async (t) => {
+  await t.rejects(async () => void (await strangers(hostOf(debian))), /docker\.service does not run, so nobody knows/)
+  await t.rejects(async () => void (await strangers(running({ ...debian, programs: {} }))), /install docker-cli/)
+  const broken = { code: 1, stdout: '', stderr: 'permission denied' }
+  const host = running({ ...debian, programs: { ...debian.programs, [list()]: broken } })
+  await t.rejects(async () => void (await strangers(host)), /docker ps .* ended with code 1: permission denied/)
+})
+
+t.test('pods are removed without CRI: containers first, sandboxes last, strangers never', async (t) => {
+  const rows = [
+    's1\tk8s_POD_web_shop_3f_0\t3f',
+    'c1\tk8s_app_web_shop_3f_2\t3f',
+    'x\tregistry\t',
+    's2\tk8s_POD_b_n_4_0\t4',
+  ]
+  const remove = '/usr/bin/docker rm --force --volumes c1 s1 s2'
+  const programs = { ...debian.programs, [list('--all ')]: rows.join('\n'), [remove]: 'c1\ns1\ns2\n' }
+  t.equal(await removePods(running({ ...debian, programs }), 1_000), 2)
+  const none = { ...debian.programs, [list('--all ')]: 'x\tregistry\t\n' }
+  t.equal(await removePods(running({ ...debian, programs: none }), 1_000), 0)
+})
