@@ -83,7 +83,10 @@ export class NodeEngine {
 
   async status(): Promise<NodeRuntimeStatus> {
     const { machineID, version } = this.#parts
-    return { ...this.#ledger.answer, agentVersion: version, machineID, drifted: await this.#drifted() }
+    const { memory, work } = this.#ledger.state
+    // Known here alone: the API forgets it when the Node is registered anew.
+    const changed = work !== undefined || Object.keys(memory.files).length > 0
+    return { ...this.#ledger.answer, agentVersion: version, machineID, changed, drifted: await this.#drifted() }
   }
 
   /** Resolves when it was told to stop, or when Drydock is off the node. */
