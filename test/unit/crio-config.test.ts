@@ -163,6 +163,13 @@ signature_policy = "/etc/crio/policy.json"
 [crio.network]
 plugin_dirs = ["/opt/cni/bin/", "/usr/lib/cni"]
 
+[crio.runtime.runtimes.crun]
+container_min_memory = "500KiB"
+monitor_env = ["PATH=/usr/bin"]
+allowed_annotations = ["io.containers.trace-syscall"]
+runtime_type = "oci"
+runtime_root = "/run/crun"
+
 [crio.runtime.runtimes.runc]
 runtime_type = "oci"
 runtime_root = "/run/runc"
@@ -416,11 +423,11 @@ t.test(
     t.equal(
       text,
       `${written}[crio.runtime.runtimes.crun]
-runtime_type = "oci"
-runtime_root = "/run/crun"
 container_min_memory = "500KiB"
 monitor_env = ["PATH=/usr/bin"]
 allowed_annotations = ["io.containers.trace-syscall"]
+runtime_type = "oci"
+runtime_root = "/run/crun"
 privileged_without_host_devices = true
 `,
     )

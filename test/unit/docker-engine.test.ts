@@ -61,6 +61,17 @@ t.test('a Docker that answers tells of itself', async (t) => {
   })
 })
 
+t.test('what Docker has by itself counts only when it is the default', async (t) => {
+  const adapted = { ...info, DefaultRuntime: 'adapted', Runtimes: { ...info.Runtimes, adapted: { path: '/opt/runc' } } }
+  const found = await docker.detect(
+    hostOf({ ...debian, programs: { ...debian.programs, [ask]: JSON.stringify(adapted) } }),
+  )
+  t.same(
+    found?.observed.handlers?.map(({ name }) => name),
+    ['crun', 'adapted'],
+  )
+})
+
 t.test('one that does not answer is known by its program and its file', async (t) => {
   const { [ask]: _, ...programs } = debian.programs!
   const silent = {

@@ -7,7 +7,7 @@ import { type Change, isTable, type Leaf, type Path, same, type Tree, tableAt, v
 import { newDropIn } from './drop-in.ts'
 import { hostFileEdits, policyWishes } from './host-files.ts'
 import { runtimes } from './paths.ts'
-import { defaultHandlerOf, documentsOf, effectiveTree, handlersOf } from './settings.ts'
+import { defaultHandlerOf, documentsOf, effectiveTree, handlersOf, isEmpty, spelledIn } from './settings.ts'
 import { type Wish, wishesOf } from './wishes.ts'
 
 /** The drop-in with the target in it, and what a CRI-O needs that is new on its host; nothing when all that is there. */
@@ -17,10 +17,13 @@ export function renderConfig(found: Found, target: Target, pasts: Pasts): readon
     const original = originalOf(current, pasts.get(current.path))
     const documents = documentsOf(found, { path: current.path, bytes: original })
     const base = effectiveTree(found, [...documents.earlier, documents.own])
-    const wishes = [...wishesOf(found, base, target), ...policyWishes(found, base)]
+    const spelled = spelledIn([...documents.earlier, documents.own])
+    const wishes = [...wishesOf(found, { base, spelled }, target), ...policyWishes(found, base)]
     // A host that never had CRI-O: its package may bring files that sort before ours, so all that is asked for is spelled.
     const isNew = [...documents.earlier, ...documents.later].every(({ tree }) => Object.keys(tree).length === 0)
-    const changes = changesFor(wishes, base, isNew)
+    const isUnmet = ({ path, value }: Wish): boolean =>
+      isNew || isUnspelled(path, spelled) || !same(valueAt(base, path), value)
+    const changes = changesFor(wishes.filter(isUnmet), base)
     const after = withChanges(current.path, original, changes)
     checkEffective(found, withOwn(found, after), wishes)
     const isMet = sameBytes(after, current.bytes) || isGoodAsIs(found, { original, wishes, target })
@@ -65,11 +68,14 @@ export function withOwn(found: Found, bytes: Buffer | undefined): Tree {
 }
 
 /** A handler that changes is spelled whole: its table in a later file replaces the one in an earlier file. */
-function changesFor(wishes: readonly Wish[], base: Tree, spellAll: boolean): readonly Change[] {
-  const unmet = wishes.filter(({ path, value }) => spellAll || !same(valueAt(base, path), value))
+function changesFor(unmet: readonly Wish[], base: Tree): readonly Change[] {
   const isOfHandler = (wish: Wish): boolean => isBelow(wish, runtimes)
   const names = [...new Set(unmet.filter(isOfHandler).map(({ path }) => path[runtimes.length]!))]
   return [...unmet.filter((wish) => !isOfHandler(wish)), ...names.flatMap((name) => handlerChanges(name, unmet, base))]
+}
+
+function isUnspelled(path: Path, spelled: ReadonlySet<string>): boolean {
+  return same(path.slice(0, runtimes.length), runtimes) && !spelled.has(path[runtimes.length] ?? '')
 }
 
 function handlerChanges(name: string, unmet: readonly Wish[], base: Tree): readonly Change[] {
@@ -79,12 +85,10 @@ function handlerChanges(name: string, unmet: readonly Wish[], base: Tree): reado
   return [...kept, ...own]
 }
 
-/** What is empty means nothing to CRI-O. */
 function leavesOf(tree: Tree, path: Path): Change[] {
   return Object.entries(tree).flatMap(([key, value]) => {
     if (isTable(value)) return leavesOf(value, [...path, key])
-    const isEmpty = value === '' || value === false || (Array.isArray(value) && value.length === 0)
-    return isEmpty ? [] : [{ path: [...path, key], value: value as Leaf }]
+    return isEmpty(value) ? [] : [{ path: [...path, key], value: value as Leaf }]
   })
 }
 

@@ -16,7 +16,7 @@ import { type Tree, valueAt } from '../toml/tree.ts'
 import { configFiles, type Service, serviceOf } from './files.ts'
 import { cniConfig, cniFolders, listen, pauseImage, pluginFolders } from './paths.ts'
 import { defaults, effective, type Files, withStagedSettings } from './query.ts'
-import { defaultHandlerOf, documentsOf, driverOf, effectiveTree, handlersOf, textAt } from './settings.ts'
+import { defaultHandlerOf, documentsOf, driverOf, effectiveTree, handlersOf, spelledIn, textAt } from './settings.ts'
 
 export async function detect(host: Host, staged?: Staged): Promise<Found | undefined> {
   const service = await serviceOf(host, staged)
@@ -31,15 +31,18 @@ export async function detect(host: Host, staged?: Staged): Promise<Found | undef
   if (isRefusal(answer)) return { observed: { engine }, ociRuntimes: [], ...known, refusal: answer }
   const { tree, text } = answer
   const socket = textAt(tree, listen)
-  const { observed, ociRuntimes } = await handlersIn(host, service, tree)
-  const found = {
+  const bare = {
     ...known,
-    observed: { ...observed, engine: { ...engine, ...(socket ? { socket } : {}) } },
-    ociRuntimes,
+    observed: { engine: { ...engine, ...(socket ? { socket } : {}) } },
+    ociRuntimes: [],
     defaults: text,
   }
-  const broken = orRefusal(() => documentsOf(found, files[0]))
-  if (isRefusal(broken)) return { ...found, refusal: broken }
+  const documents = orRefusal(() => documentsOf(bare, files[0]))
+  if (isRefusal(documents)) return { ...bare, refusal: documents }
+  const { earlier, own, later } = documents
+  const spelled = spelledIn([...earlier, own, ...later])
+  const { observed, ociRuntimes } = await handlersIn(host, { tree, spelled, searchPath })
+  const found = { ...bare, observed: { ...observed, ...bare.observed }, ociRuntimes }
   return { ...found, cniFolders: await missedFolders(host, found, staged) }
 }
 
@@ -75,11 +78,13 @@ export function programOf(
   return find(host, textAt(table, ['runtime_path']) ?? name, folders)
 }
 
-/** Handlers whose program is not there are not reported: CRI-O drops them when it starts, such as its built-in crun. */
+/**
+ * Handlers whose program is not there are not reported, because CRI-O drops them when it starts; nor is its built-in crun
+ * where no file speaks of it and pods without a handler get another one.
+ */
 async function handlersIn(
   host: Host,
-  { searchPath }: Service,
-  tree: Tree,
+  { tree, spelled, searchPath }: { tree: Tree; spelled: ReadonlySet<string>; searchPath: readonly string[] },
 ): Promise<Pick<Found, 'observed' | 'ociRuntimes'>> {
   const runtimes = new Map<string, OciRuntime>()
   const learn = async (path: string | undefined): Promise<void> => {
@@ -89,6 +94,8 @@ async function handlersIn(
   for (const name of ['runc', 'crun']) await learn(await find(host, name, searchPath))
   const handlers: NonNullable<Observed['handlers']>[number][] = []
   for (const handler of handlersOf(tree)) {
+    const [name] = handler
+    if (!spelled.has(name) && name !== defaultHandlerOf(tree)) continue
     const binary = await programOf(host, handler, searchPath)
     if (binary === undefined) continue
     await learn(binary)

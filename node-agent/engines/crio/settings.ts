@@ -90,6 +90,11 @@ export function handlersOf(tree: Tree): [string, Tree][] {
   return Object.entries(tableAt(tree, runtimes)).filter((entry): entry is [string, Tree] => isTable(entry[1]))
 }
 
+/** Names of the handlers that files speak of, beyond the one that CRI-O has by itself. */
+export function spelledIn(documents: readonly Document[]): ReadonlySet<string> {
+  return new Set(documents.flatMap(({ tree }) => handlersOf(tree).map(([name]) => name)))
+}
+
 /** CRI-O since 1.31 takes crun when nothing is set; a tree with its defaults always says. */
 export function defaultHandlerOf(tree: Tree): string {
   return String(valueAt(tree, defaultRuntime) || 'crun')
@@ -103,4 +108,9 @@ export function driverOf(tree: Tree): CgroupDriver {
 export function textAt(tree: Tree, path: Path): string | undefined {
   const value = valueAt(tree, path)
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** What CRI-O takes for not set. */
+export function isEmpty(value: unknown): boolean {
+  return value === '' || value === false || (Array.isArray(value) && value.length === 0)
 }

@@ -12,13 +12,19 @@ export interface Wish extends Change {
   readonly value: Leaf
 }
 
-/** `base` is what CRI-O makes of its defaults and of the files without Drydock's. */
-export function wishesOf(found: Found, base: Tree, target: Target): readonly Wish[] {
+/** `base` is what CRI-O makes of its defaults and of the files without Drydock's, `spelled` are the handlers in those. */
+export function wishesOf(
+  found: Found,
+  { base, spelled }: { base: Tree; spelled: ReadonlySet<string> },
+  target: Target,
+): readonly Wish[] {
   const chosen = target.handlers?.find((handler) => handler.default)
   return [
     ...(chosen ? [{ path: defaultRuntime, value: chosen.name }] : []),
     ...driverWishes(base, target),
-    ...(target.handlers ?? []).flatMap((handler) => handlerWishes(found, base, handler)),
+    ...(target.handlers ?? []).flatMap((handler) =>
+      handlerWishes(found, { base, isNew: !spelled.has(handler.name) }, handler),
+    ),
     ...(target.sandboxImage === undefined ? [] : [{ path: pauseImage, value: target.sandboxImage }]),
     ...pluginWishes(found, base),
   ]
@@ -34,12 +40,13 @@ function driverWishes(base: Tree, { cgroupDriver }: Target): Wish[] {
   ]
 }
 
-function handlerWishes(found: Found, base: Tree, handler: HandlerTarget): Wish[] {
+/** The handler that CRI-O has by itself becomes a table of a file when it is asked for: only such a one is proven. */
+function handlerWishes(found: Found, { base, isNew }: { base: Tree; isNew: boolean }, handler: HandlerTarget): Wish[] {
   checkOptions(handler)
   const path = [...runtimes, handler.name]
   const table = tableAt(base, path)
   const wanted: Record<string, Leaf | undefined> = {
-    ...(Object.keys(table).length === 0 ? newHandler(base, handler) : {}),
+    ...(isNew ? newHandler(base, handler) : {}),
     ...(table['runtime_type'] === 'vm' ? { runtime_type: 'oci' } : {}),
     runtime_path: programFor(found, handler, table),
     allowed_annotations: annotationsFor(handler, table),

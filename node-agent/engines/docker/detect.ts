@@ -42,13 +42,13 @@ async function versionOf(host: Host, binary: string): Promise<string | undefined
   return /version v?([0-9][^\s,]*)/.exec(ran?.stdout ?? '')?.[1]
 }
 
-/** Docker lists the runtime of its containerd under that one's name too: it is the one that is called runc. */
+/** Those that Docker has by itself count only when pods get them: nobody may ever have tried them on this host. */
 function handlersOf(
   { Runtimes, DefaultRuntime }: DockerInfo,
   driver: CgroupDriver | undefined,
 ): NonNullable<Observed['handlers']> {
   return Object.entries(Runtimes ?? {})
-    .filter(([name]) => !name.startsWith('io.containerd.') || name === DefaultRuntime)
+    .filter(([name]) => !builtIn.includes(name) || name === DefaultRuntime)
     .map(([name, runtime]) => ({
       name,
       default: name === DefaultRuntime,
@@ -56,6 +56,8 @@ function handlersOf(
       ...(driver ? { cgroupDriver: driver } : {}),
     }))
 }
+
+const builtIn = ['runc', 'io.containerd.runc.v2']
 
 /** `native.cgroupdriver` of the file or of the command line: what a dockerd that does not answer was told. Undefined: nothing. */
 function driverSet(bytes: Buffer | undefined, command: readonly string[]): CgroupDriver | undefined {
