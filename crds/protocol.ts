@@ -30,8 +30,10 @@ export const annotations = {
   gaveUp: 'drydock.dev/gave-up',
   /** On a NodeRuntime: when the node's turn began and what it ran before, for the report. JSON. */
   turn: 'drydock.dev/turn',
-  /** On a NodeRuntime: the MigrationReport that the order belongs to. */
+  /** On a NodeRuntime: the MigrationReport that the order belongs to. None: it proves the node as it is once more. */
   report: 'drydock.dev/report',
+  /** On a NodeRuntime: when it was repaired after a drift, the last few times. JSON. */
+  repairs: 'drydock.dev/repairs',
 } as const
 
 /** On a Node, by kubeadm: the endpoint of its kubelet. Newer ones keep it in a file of the host instead. */

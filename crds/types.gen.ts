@@ -432,12 +432,12 @@ verify?: {
  */
 timeout?: string
 /**
- * Prove again at this interval. A duration such as 90s, 10m or 1h30m.
+ * Prove each node again at this interval, one at a time and within the window: the node stays in service, and its kubelet rests for the seconds that the proof takes. A node that fails its proof counts as failed. A duration such as 90s, 10m or 1h30m.
  */
 every?: string
 }
 /**
- * What to do when a node no longer is what the profile says: Report it, or Repair it by a new rollout of that node.
+ * What to do when a node no longer is what was proven: Report it, or Repair it by a new turn of that node; after three repairs within an hour it is reported only.
  */
 drift?: ("Report" | "Repair")
 }

@@ -109,9 +109,10 @@ export const verify = obj(
       'How long the node has to prove itself, from the stop of the kubelet to its healthy return; past it the node rolls back by itself.',
       { from: '10s', to: '1h', default: '2m' },
     ),
-    every: duration('Prove again at this interval.', {
-      'x-kubernetes-validations': rules.notSupported('verify.every'),
-    }),
+    every: duration(
+      'Prove each node again at this interval, one at a time and within the window: the node stays in service, and its kubelet rests for the seconds that the proof takes. A node that fails its proof counts as failed.',
+      { from: '10m', to: '720h' },
+    ),
   },
   { default: {} },
 )

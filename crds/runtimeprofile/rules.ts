@@ -19,11 +19,6 @@ export const notSupported = (path: string): readonly Rule[] => [
   },
 ]
 
-/** One value of a field that this version does not act on yet. */
-const valueNotSupported = (value: string, instead: string): readonly Rule[] => [
-  { rule: `self != '${value}'`, message: `${value} is not supported in this version; write ${instead}` },
-]
-
 export const profileRules: readonly Rule[] = [
   {
     rule: 'self.metadata.name.size() <= 63',
@@ -178,4 +173,3 @@ export const disableEvictionRules: readonly Rule[] = [
     message: 'spec.rollout.drain.disableEviction: true is not supported in this version; write false or remove it',
   },
 ]
-export const driftRules = valueNotSupported('Repair', 'Report')

@@ -140,9 +140,9 @@ const spec = obj(
     rollout,
     verify,
     drift: oneOf(
-      'What to do when a node no longer is what the profile says: Report it, or Repair it by a new rollout of that node.',
+      'What to do when a node no longer is what was proven: Report it, or Repair it by a new turn of that node; after three repairs within an hour it is reported only.',
       ['Report', 'Repair'],
-      { default: 'Report', 'x-kubernetes-validations': rules.driftRules },
+      { default: 'Report' },
     ),
   },
   { required: ['nodeSelector', 'engine'] },

@@ -1,6 +1,7 @@
 /** The first nodes of a rollout: they are changed and watched before the rest follows. */
 import { parseDuration } from '../../crds/duration.ts'
 import { list } from './budget.ts'
+import { isRepeatedProof } from './drift.ts'
 import { gaveUpOf, turnOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
 import { startedAt } from './turn.ts'
@@ -53,7 +54,7 @@ const startTime = ({ start = '' }: Candidate): number => Date.parse(start) || 0
 /** A node that had its turn, or can have it: one that cannot be changed now lets the next one pass. */
 function candidateOf({ member, stage }: Staged, { revision }: Wish): Candidate | undefined {
   const { node, runtime, intent } = member
-  if (!isKnown(member) || intent.kind !== 'target') return undefined
+  if (!isKnown(member) || intent.kind !== 'target' || isRepeatedProof(member.runtime)) return undefined
   const start = runtime?.spec?.revision === revision ? startOf(member) : undefined
   const isNext = node.ready && !node.deleting && (pending.includes(stage.at) || stage.at === 'failed')
   return start !== undefined || isNext ? { member, stage, start } : undefined

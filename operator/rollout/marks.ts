@@ -29,3 +29,9 @@ function parse<T>(runtime: NodeRuntime, key: string): T | undefined {
     return undefined
   }
 }
+
+/** When drifts were repaired of late, RFC 3339 by the operator's clock, the oldest first. */
+export function repairsOf(runtime: NodeRuntime): readonly string[] {
+  const value = parse<unknown>(runtime, annotations.repairs)
+  return Array.isArray(value) ? value.filter((time) => typeof time === 'string' && Date.parse(time) > 0) : []
+}

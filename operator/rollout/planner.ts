@@ -3,8 +3,10 @@ import { finalizer } from '../../crds/protocol.ts'
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { answerOf, drains } from './answer.ts'
 import { isClosed, isUnavailable } from './availability.ts'
+import { isRepeatedProof } from './drift.ts'
 import { inOrder } from './order.ts'
 import { mustRecordFirst, reportDecisions, reportFor } from './reporting.ts'
+import { asSeen, isOnlyProven, reproofOf } from './reproof.ts'
 import { revisionOf, targetOf } from './revision.ts'
 import { stageOf } from './stage.ts'
 import { endsReport, startTurns } from './start.ts'
@@ -32,23 +34,34 @@ export function plan(state: RolloutState, now: Date): Plan {
     stage: stageOf(member, wish),
   }))
   const { started, stop, waits, lookAgainMilliseconds, questions } = startTurns(state, staged, wish)
+  const reproof = reproofOf(state, staged, { wish, stop })
   const reporting = { reportOf, revision, isDeleting, isStopped: stop !== undefined && endsReport(stop) }
   const decisions = [
     ...finalizing(profile),
     ...reportDecisions({ ...reporting, reports, staged, started }),
     ...staged.flatMap((one) => ownDecision(one, state)),
     ...started.map((member) => firstStep(member, wish)),
+    ...(reproof.decision ? [reproof.decision] : []),
     ...releasing(profile, members),
   ]
-  const summary = summaryOf({ profile, staged, stop, waits, started, isDeleting })
+  const seen = asSeen(staged)
+  const isWaiting = seen.some(({ stage }) => stage.at === 'startable')
+  const summary = summaryOf({
+    profile,
+    staged: seen,
+    stop,
+    waits: isWaiting ? waits : undefined,
+    started: started.filter(({ runtime }) => !isRepeatedProof(runtime)),
+    isDeleting,
+  })
   return {
     revision,
     decisions:
       isDeleting || hasFinalizer(profile) ? decisions : decisions.filter(({ kind }) => kind === 'AddFinalizer'),
     ...summary,
-    counts: countsOf(staged),
+    counts: countsOf(seen),
     report: reports.find(({ name }) => name === reportOf(revision))?.name ?? latest(state, revision),
-    lookAgainMilliseconds: soonest(staged, lookAgainMilliseconds),
+    lookAgainMilliseconds: soonest(staged, [lookAgainMilliseconds, reproof.lookAgainMilliseconds]),
     questions,
   }
 }
@@ -90,7 +103,7 @@ function countsOf(staged: readonly Staged[]): Counts {
     updating: count('underWay', 'returning'),
     waiting: count('waiting', 'ordering', 'releasing', 'preparing', 'startable', 'held', 'drifted'),
     failed: count('failed'),
-    unavailable: staged.filter(({ member }) => isUnavailable(member)).length,
+    unavailable: staged.filter((one) => isUnavailable(one.member) && !isOnlyProven(one)).length,
   }
 }
 
@@ -101,10 +114,10 @@ function latest({ reports }: RolloutState, revision: string): string | undefined
 /** A timer holds 24 days, and the clock of the operator may be set meanwhile. */
 const longestMilliseconds = 3_600_000
 
-function soonest(staged: readonly Staged[], start: number | undefined): number | undefined {
-  const times = staged.flatMap(({ stage }) =>
-    'lookAgainMilliseconds' in stage ? (stage.lookAgainMilliseconds ?? []) : [],
-  )
-  if (start !== undefined) times.push(start)
+function soonest(staged: readonly Staged[], others: readonly (number | undefined)[]): number | undefined {
+  const times = [
+    ...staged.flatMap(({ stage }) => ('lookAgainMilliseconds' in stage ? (stage.lookAgainMilliseconds ?? []) : [])),
+    ...others.filter((time) => time !== undefined),
+  ]
   return times.length === 0 ? undefined : Math.min(...times, longestMilliseconds)
 }

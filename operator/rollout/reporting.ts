@@ -1,6 +1,7 @@
 /** When a report begins, which node it gains, and when it ends. */
 import { annotations, originalRevision } from '../../crds/protocol.ts'
 import { isOpen } from './answer.ts'
+import { isRepeatedProof } from './drift.ts'
 import { outcomeOf } from './outcome.ts'
 import type { Decision, Known, Member, ReportView, RolloutState, Stage } from './types.ts'
 
@@ -47,9 +48,11 @@ function starts({ reportOf, reports, staged, started }: Reporting): Decision[] {
   const wanted = new Map<string, string>()
   for (const { stage } of staged) {
     if (stage.at !== 'ordering' || stage.decision.kind !== 'Order') continue
-    wanted.set(stage.decision.order.report, stage.decision.order.revision)
+    const { report, revision } = stage.decision.order
+    if (report !== undefined) wanted.set(report, revision)
   }
   for (const { runtime } of started) {
+    if (isRepeatedProof(runtime)) continue
     const revision = runtime.spec?.revision ?? ''
     wanted.set(reportOf(revision), revision)
   }

@@ -4,6 +4,7 @@ import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { abortBack, isAborted, mustGoBack, wasAborted } from './abort.ts'
 import { answerOf, isOpen, isQuiet } from './answer.ts'
 import { criSocketChanges } from './cri-socket.ts'
+import { hasDrifted, verdictOn } from './drift.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
 import { hasLabels, provenHandlers } from './handlers.ts'
 import { turnOf } from './marks.ts'
@@ -29,6 +30,7 @@ const questions: readonly Question[] = [
   isUnknown, // whether there is anything to restore, only its agent can say
   mustRelease, // the node belongs to nobody any more
   needsOrder, // it works at something else than what is wanted
+  isDrifted, // it is not what was committed, and is not to be repaired now
   hasEnded, // committed, refused, rolled back, failed
   isPreparing, // the agent looks at the order
   isStarted, // cordoned for this order: the drain goes on
@@ -153,22 +155,34 @@ function needsOrder(member: Known, wish: Wish): Stage | undefined {
   const { revision: former, permit } = runtime.spec ?? {}
   const wanted = wantedOf(member, wish)
   const isNew = former !== wanted.revision || permit === 'Observe' || permit === 'Remove'
-  if (isNew || isRetry(member, wish)) {
-    const order = { ...wanted, attempt: nextAttempt(runtime, wanted.revision), report: wish.reportOf(wanted.revision) }
+  const repairs = repairsDue(member, wish)
+  if (isNew || isRetry(member, wish) || repairs) {
+    const attempt = nextAttempt(runtime, wanted.revision)
+    const order = { ...wanted, attempt, report: wish.reportOf(wanted.revision), ...(repairs && { repairs }) }
     return { at: 'ordering', decision: { kind: 'Order', node: node.name, order } }
   }
   if (runtime.spec?.profile === wish.profile.metadata.name) return undefined
   return { at: 'ordering', decision: { kind: 'Adopt', node: node.name } }
 }
 
+/** The repairs with the one that is due, if one is. What people ask for is none, and begins the count anew. */
+function repairsDue(member: Known, wish: Wish): readonly string[] | undefined {
+  if (!hasDrifted(member.runtime) || isRetry(member, wish)) return undefined
+  const verdict = verdictOn(member, wish)
+  return verdict.do === 'repair' ? verdict.repairs : undefined
+}
+
+function isDrifted(member: Known, wish: Wish): Stage | undefined {
+  const verdict = hasDrifted(member.runtime) ? verdictOn(member, wish) : undefined
+  if (verdict?.do !== 'wait') return undefined
+  const { do: _, ...hold } = verdict
+  return { at: 'drifted', ...hold }
+}
+
 function hasEnded({ node, runtime }: Known, wish: Wish): Stage | undefined {
   const outcome = outcomeOf(runtime)
   if (outcome === undefined) return undefined
-  if (outcome.result === 'Committed') {
-    if (!runtime.status?.drifted) return { at: 'done' }
-    const message = `${node.name} has drifted: a file that Drydock wrote was changed by somebody else; set the annotation ${annotations.retry} to write it again`
-    return { at: 'drifted', why: { reason: 'Drifted', message } }
-  }
+  if (outcome.result === 'Committed') return { at: 'done' }
   // Without the annotation it would have a new order already.
   if (wasAborted(runtime)) return { at: 'waiting', why: abortBack(node.name) }
   // A node whose state nobody could prove takes no pods, even if its change needed no drain. Once: a person who uncordons it means it.
@@ -201,8 +215,8 @@ function isRetry({ runtime }: Known, { profile }: Wish): boolean {
   if (wasAborted(runtime) && outcomeOf(runtime)) return !isAborted(profile)
   const asked = profile.metadata.annotations?.[annotations.retry]
   const outcome = outcomeOf(runtime)
-  if (asked === undefined || asked === runtime.metadata.annotations?.[annotations.retry] || !outcome) return false
-  return outcome.result !== 'Committed' || runtime.status?.drifted === true
+  if (asked === undefined || asked === runtime.metadata.annotations?.[annotations.retry]) return false
+  return hasDrifted(runtime) || (outcome !== undefined && outcome.result !== 'Committed')
 }
 
 /** The node's order is not the one that is wanted. */

@@ -5,6 +5,7 @@ import { runtimeState } from '../reports/runtime-state.ts'
 import { abortBack, isAborted } from './abort.ts'
 import { answerOf, drains } from './answer.ts'
 import { isClosed } from './availability.ts'
+import { isRepeatedProof } from './drift.ts'
 import { turnOf } from './marks.ts'
 import type { Decision, DrainProgress, Known, Reason, Stage, Turn, Wish } from './types.ts'
 
@@ -99,7 +100,7 @@ export function beginTurn(member: Known, { now, reportOf }: Wish): Turn {
     revision,
     attempt,
     startTime,
-    report: reportOf(revision),
+    ...(!isRepeatedProof(runtime) && { report: reportOf(revision) }),
     ...(drain?.state === 'drained' && { drainMilliseconds: drain.milliseconds, podsEvicted: drain.podsEvicted }),
     ...(node.heartbeat && { heartbeat: node.heartbeat }),
     before: runtimeState(runtime.status?.observed),

@@ -38,7 +38,7 @@ export interface Turn {
   /** RFC 3339, by the operator's clock. */
   readonly startTime: string
   /** The report that the turn belongs to: another than that of the order when a stopped rollout went on. */
-  readonly report: string
+  readonly report?: string
   readonly drainMilliseconds?: number
   readonly podsEvicted?: number
   /** The Node's heartbeat when the switch was permitted: only another one can prove the node. */
@@ -147,8 +147,10 @@ export interface Order {
   readonly revision: string
   readonly attempt: number
   readonly target: Target | undefined
-  /** Name of the MigrationReport that records how it ends. */
-  readonly report: string
+  /** Name of the MigrationReport that records how it ends; undefined: it proves the node as it is once more. */
+  readonly report: string | undefined
+  /** When the node was repaired of late, RFC 3339; with this order, if it is a repair. */
+  readonly repairs?: readonly string[]
 }
 
 export type Decision =
@@ -237,7 +239,7 @@ export type Stage =
   /** Prepared: it starts as soon as the rollout lets it. */
   | { readonly at: 'startable'; readonly action: Action }
   | { readonly at: 'failed'; readonly why: Reason; readonly decision?: Decision }
-  | { readonly at: 'drifted'; readonly why: Reason }
+  | { readonly at: 'drifted'; readonly why: Reason; readonly lookAgainMilliseconds?: number }
   | { readonly at: 'held'; readonly why: Reason }
   | { readonly at: 'done' }
 

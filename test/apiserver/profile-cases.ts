@@ -511,11 +511,10 @@ const refusedRollouts: readonly Refused[] = [
     patch: spec({ verify: { timeout: '90000ms' } }),
     says: /spec\.verify\.timeout: .*whole units/,
   },
-  { name: 'verify.every', patch: spec({ verify: { every: '6h' } }), says: notSupported('verify.every') },
   {
-    name: 'drift Repair',
-    patch: spec({ drift: 'Repair' }),
-    says: /spec\.drift: .*Repair is not supported in this version; write Report/,
+    name: 'verify.every too often',
+    patch: spec({ verify: { every: '5m' } }),
+    says: /spec\.verify\.every: .*write a duration from 10m to 720h/,
   },
   { name: 'drift Ignore', patch: spec({ drift: 'Ignore' }), says: /spec\.drift: Unsupported value: .*Report/ },
 ]
@@ -639,6 +638,8 @@ export const accepted: readonly { readonly name: string; readonly patch: Patch }
   { name: 'a verify timeout in seconds', patch: spec({ verify: { timeout: '600s' } }) },
   { name: 'a paused rollout', patch: rollout({ paused: true }) },
   { name: 'a canary', patch: rollout({ canary: { soak: '10m' } }) },
+  { name: 'repairs', patch: spec({ drift: 'Repair' }) },
+  { name: 'repeated proofs', patch: spec({ verify: { every: '6h' } }) },
   { name: 'a gate by name', patch: gate({ namespace: 'ops', name: 'freeze' }) },
   {
     name: 'a gate by labels',

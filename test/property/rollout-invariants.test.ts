@@ -28,6 +28,8 @@ type Step =
       pools: string[]
       canary: { nodes: number; soak: string } | undefined
       hasWindow: boolean
+      drift: 'Report' | 'Repair'
+      every: string | undefined
     }
   | { kind: 'retry'; profile: string; value: string }
   | { kind: 'remove'; profile: string }
@@ -38,6 +40,7 @@ type Step =
   | { kind: 'abort'; profile: string; isAborted: boolean }
   | { kind: 'held'; node: number; isHeld: boolean }
   | { kind: 'gates'; hold: boolean }
+  | { kind: 'drift'; node: number }
 
 const node = fc.nat(5)
 const profile = fc.constantFrom('one', 'one', 'two')
@@ -77,6 +80,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         nil: undefined,
       }),
       hasWindow: fc.boolean(),
+      drift: fc.constantFrom('Report', 'Repair'),
+      every: fc.option(fc.constantFrom('10m', '30m'), { nil: undefined }),
     }),
   },
   fc.record({ kind: fc.constant('retry'), profile, value: fc.constantFrom('1', '2', '3') }),
@@ -88,6 +93,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('abort'), profile, isAborted: fc.boolean() }),
   fc.record({ kind: fc.constant('held'), node, isHeld: fc.boolean() }),
   fc.record({ kind: fc.constant('gates'), hold: fc.boolean() }),
+  fc.record({ kind: fc.constant('drift'), node }),
 ) as fc.Arbitrary<Step>
 
 const nameOf = (index: number): string => (index < 4 ? `worker-${index}` : `cp-${index}`)
@@ -130,7 +136,7 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       sim.drains.delete(nameOf(step.node))
       return
     case 'edit': {
-      const { driver, limit, paused, pools, canary, hasWindow } = step
+      const { driver, limit, paused, pools, canary, hasWindow, drift, every } = step
       const gates = [{ name: 'calm', object: { apiVersion: 'v1', kind: 'ConfigMap', name: 'calm' }, cel: 'true' }]
       const conditions = { gates, ...(canary && { canary }), ...(hasWindow && { window }) }
       const nodeSelector = { matchExpressions: [{ key: 'pool', operator: 'In' as const, values: pools }] }
@@ -139,6 +145,8 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
         spec({
           nodeSelector,
           cgroupDriver: driver,
+          drift,
+          ...(every && { verify: { every } }),
           rollout: { maxUnavailable: limit, paused, failureBudget: 3, ...conditions },
         }),
       )
@@ -177,6 +185,11 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       if (step.isHeld) sim.heldPods.add(nameOf(step.node))
       else sim.heldPods.delete(nameOf(step.node))
       return
+    case 'drift': {
+      const { status } = sim.runtimes.get(nameOf(step.node)) ?? {}
+      if (status?.phase === 'Committed') status.drifted = true
+      return
+    }
     case 'gates':
       sim.gateSays = step.hold ? undefined : { reason: 'GateClosed', message: 'not now' }
   }

@@ -112,7 +112,10 @@ t.test('a canary that drifts stops the rollout until it is written again and soa
   if (status) status.drifted = true
   sim.wait(11)
   t.same(await changed(sim), [])
-  t.match(sim.plan('p'), { progress: 'Stalled', why: { reason: 'CanaryDrifted', message: /a has drifted: a file/ } })
+  t.match(sim.plan('p'), {
+    progress: 'Stalled',
+    why: { reason: 'CanaryDrifted', message: /a has drifted: it is no longer what Drydock proved/ },
+  })
   sim.retry('p', '1')
   t.same(await changed(sim), ['a'])
   t.match(says(sim), /^Canary a soaking until 2026-01-01 00:21:/)
@@ -468,6 +471,139 @@ t.test('a person’s cordon stays when the taint goes', async (t) => {
   sim.setCordon('a', true)
   t.same(await changed(sim), ['a'])
   t.match(sim.view('a'), { startupTaint: false, unschedulable: true })
+})
+
+const drift = (sim: SimulatedCluster, name: string): void => {
+  sim.runtimes.get(name)!.status!.drifted = true
+}
+const attempts = (sim: SimulatedCluster, name: string): number => sim.runtimes.get(name)?.spec?.attempt ?? 0
+
+t.test('drift: Repair gives a node another turn, a few times and never in a fight', async (t) => {
+  const sim = cluster(['a', 'b'], {})
+  const repair = (over: Partial<RuntimeProfileSpec> = {}) => sim.apply('p', spec({ drift: 'Repair', ...over }))
+  repair()
+  await sim.settle()
+  drift(sim, 'a')
+  t.same(await changed(sim), ['a'], 'the first at once')
+  t.equal(sim.plan('p')?.progress, 'Ready')
+  t.match([...sim.reports.values()].at(-1)?.status, { phase: 'Succeeded', nodes: [{ name: 'a' }] })
+  drift(sim, 'a')
+  t.same(await changed(sim), [])
+  t.match(sim.plan('p'), {
+    progress: 'Stalled',
+    why: {
+      reason: 'DriftReturned',
+      message: /a has drifted.* shortly after a repair, and is repaired again at 00:05:/,
+    },
+  })
+  sim.wait(5)
+  t.same(await changed(sim), ['a'])
+  drift(sim, 'a')
+  sim.wait(14)
+  t.same(await changed(sim), [])
+  sim.wait(1)
+  t.same(await changed(sim), ['a'], 'the third')
+  drift(sim, 'a')
+  sim.wait(24 * 60)
+  t.same(await changed(sim), [])
+  t.match(sim.plan('p'), {
+    progress: 'Stalled',
+    why: { reason: 'DriftReturns', message: /3 repairs within an hour did not last: find what changes it, then set/ },
+    lookAgainMilliseconds: undefined,
+  })
+  drift(sim, 'b')
+  t.same(await changed(sim), ['b'], 'another node is another matter')
+  sim.retry('p', 'found it')
+  t.same(await changed(sim), ['a'])
+  drift(sim, 'a')
+  t.same(await changed(sim), ['a'], 'a person’s retry begins the count anew')
+})
+
+t.test('repairs that last do not add up, and wait for their window', async (t) => {
+  const sim = cluster(['a'], {})
+  sim.apply('p', spec({ drift: 'Repair' }))
+  await sim.settle()
+  for (let times = 0; times < 5; times++) {
+    sim.wait(61)
+    drift(sim, 'a')
+    t.same(await changed(sim), ['a'])
+  }
+  sim.apply('p', spec({ drift: 'Repair', rollout: { window: { cron: '0 0 * * *', duration: '1h' } } }))
+  sim.wait(61)
+  drift(sim, 'a')
+  t.same(await changed(sim), [])
+  t.match(says(sim), /^a waits for its window/)
+})
+
+t.test('verify.every proves one node after the other as it is, and nobody sees the rollout begin anew', async (t) => {
+  const every = (over: Partial<RuntimeProfileSpec> = {}) => spec({ verify: { every: '6h' }, ...over })
+  const sim = cluster(['a', 'b', 'c'], {})
+  sim.apply('p', every())
+  await sim.settle()
+  const reports = sim.reports.size
+  t.ok((sim.plan('p')?.lookAgainMilliseconds ?? 0) <= 3_600_000)
+  for (const name of ['a', 'b', 'c']) sim.actions.set(name, 'None')
+  sim.wait(5 * 60 + 59)
+  t.same(await changed(sim), [])
+  sim.wait(2)
+  const before = sim.plan('p')
+  const proven: string[] = []
+  sim.watch = (_, decision) => {
+    if (decision.kind === 'PermitSwitch') proven.push(decision.node)
+    const { progress, why, counts } = sim.plan('p') ?? {}
+    t.same({ progress, why, counts }, { progress: 'Ready', why: before?.why, counts: before?.counts })
+  }
+  const made = await sim.settle()
+  t.same(proven, ['a', 'b', 'c'])
+  t.same(
+    made.map(({ kind, ...rest }) => `${kind} ${'node' in rest ? rest.node : ''}`),
+    ['a', 'b', 'c'].flatMap((name) => ['Order', 'PermitSwitch', 'PermitCommit'].map((kind) => `${kind} ${name}`)),
+    'one at a time, three writes each',
+  )
+  t.equal(sim.reports.size, reports, 'nothing has changed, so there is no report')
+  t.same(await changed(sim), [])
+  sim.wait(6 * 60 + 1)
+  t.same(await changed(sim), ['a', 'b', 'c'])
+})
+
+t.test('a node that fails its repeated proof counts as failed; the others wait for a person', async (t) => {
+  const sim = cluster(['a', 'b'], {})
+  sim.apply('p', spec({ verify: { every: '1h' } }))
+  await sim.settle()
+  for (const name of ['a', 'b']) sim.actions.set(name, 'None')
+  sim.fates.set('a', 'Failed')
+  sim.wait(61)
+  t.same(await changed(sim), ['a'])
+  t.match(sim.plan('p'), { progress: 'Stalled', why: { message: /a: neither state/ }, counts: { failed: 1 } })
+  t.ok(sim.view('a')?.unschedulable, 'and is taken out of service')
+})
+
+t.test('a repeated proof waits for rollouts, windows and pauses, and finds drift that nobody reported', async (t) => {
+  const verify = { every: '1h' }
+  const sim = cluster(['a'], {})
+  sim.apply('p', spec({ verify, rollout: { paused: true } }))
+  sim.apply('p', spec({ verify }))
+  await sim.settle()
+  sim.wait(61)
+  sim.apply('p', spec({ verify, rollout: { paused: true } }))
+  t.same(
+    (await sim.settle()).map(({ kind }) => kind),
+    [],
+  )
+  sim.apply('p', spec({ verify, rollout: { window: { cron: '0 12 * * *', duration: '1h' } } }))
+  t.same(
+    (await sim.settle()).map(({ kind }) => kind),
+    [],
+  )
+  t.ok((sim.plan('p')?.lookAgainMilliseconds ?? 0) > 0)
+  sim.apply('p', spec({ verify }))
+  t.same(await changed(sim), [], 'its agent says that it would take a drain')
+  t.match(sim.plan('p'), { progress: 'Stalled', why: { reason: 'Drifted' } })
+  const attempt = attempts(sim, 'a')
+  sim.apply('p', spec({ verify, drift: 'Repair' }))
+  t.same(await changed(sim), ['a'])
+  t.equal(attempts(sim, 'a'), attempt + 1)
+  t.equal(sim.plan('p')?.progress, 'Ready')
 })
 
 /** One plan carried out, and one answer of these agents; of the others only until they are prepared. */

@@ -42,7 +42,7 @@ export class NodeRuntimeWriter {
     })
   }
 
-  order(runtime: NodeRuntime, profile: RuntimeProfile, { report, revision, attempt, target }: Order) {
+  order(runtime: NodeRuntime, profile: RuntimeProfile, { report, revision, attempt, target, repairs }: Order) {
     const timeout = profile.spec.verify?.timeout
     return this.#apply(runtime, {
       spec: {
@@ -57,6 +57,7 @@ export class NodeRuntimeWriter {
       },
       annotations: {
         [annotations.report]: report,
+        [annotations.repairs]: repairs && JSON.stringify(repairs),
         [annotations.retry]: profile.metadata.annotations?.[annotations.retry],
         [annotations.turn]: undefined,
         [annotations.gaveUp]: undefined,
@@ -70,10 +71,9 @@ export class NodeRuntimeWriter {
 
   /** The node belongs to no profile and runs what it ran before Drydock. */
   release(runtime: NodeRuntime) {
-    const none = [annotations.report, annotations.retry, annotations.turn, annotations.gaveUp, annotations.committed]
     return this.#apply(runtime, {
       spec: { ...this.#identity(runtime), permit: 'Observe' },
-      annotations: Object.fromEntries(none.map((key) => [key, undefined])),
+      annotations: Object.fromEntries(ownKeys.map((key) => [key, undefined])),
     })
   }
 
@@ -150,15 +150,23 @@ export class NodeRuntimeWriter {
   }
 }
 
-const turnAnnotations = (turn: Turn): Record<string, string> => ({
+const ownKeys = [
+  annotations.report,
+  annotations.repairs,
+  annotations.retry,
+  annotations.turn,
+  annotations.gaveUp,
+  annotations.committed,
+]
+
+const turnAnnotations = (turn: Turn): Record<string, string | undefined> => ({
   [annotations.turn]: JSON.stringify(turn),
   [annotations.report]: turn.report,
 })
 
 /** Only ours: an apply that named the annotations of others would take them over. */
 function ownAnnotations(all: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const own = [annotations.report, annotations.retry, annotations.turn, annotations.gaveUp, annotations.committed]
-  return Object.fromEntries(own.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]])))
+  return Object.fromEntries(ownKeys.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]])))
 }
 
 /** A label holds 63 characters, the name of a profile up to 253. */

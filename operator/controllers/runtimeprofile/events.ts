@@ -13,6 +13,11 @@ export function cordoned(events: Recorder, node: string, { metadata }: RuntimePr
   events.record(nodeReference(node), 'Normal', 'RuntimeChangeStarted', note, 'Drain')
 }
 
+export function repaired(events: Recorder, node: string, { metadata }: RuntimeProfile): void {
+  const note = `No longer what was proven: brought back in its turn by RuntimeProfile ${metadata.name}`
+  events.record(nodeReference(node), 'Warning', 'RuntimeDrifted', note, 'Repair')
+}
+
 export function admitted(events: Recorder, node: string): void {
   const note = 'Takes pods from now on: no RuntimeProfile selects it, and its startup taint is gone'
   events.record(nodeReference(node), 'Normal', 'StartupTaintRemoved', note, 'Admit')

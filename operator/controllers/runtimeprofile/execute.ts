@@ -3,7 +3,9 @@ import { finalizer } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { KubeClient } from '../../../kube/client.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
+import type { Metrics } from '../../../kube/metrics.ts'
 import { type KubeObject, Nodes } from '../../../kube/resource.ts'
+import { ordersTotal } from '../../metrics.ts'
 import { NodeRuntimes, RuntimeProfiles } from '../../resources.ts'
 import type { Decision } from '../../rollout/types.ts'
 import type { NodeObject } from '../node/view.ts'
@@ -21,6 +23,7 @@ export interface Executor {
   readonly writer: NodeRuntimeWriter
   readonly records: Records
   readonly events: Pick<EventRecorder, 'record'>
+  readonly metrics: Pick<Metrics, 'add'>
 }
 
 /** Nodes and NodeRuntimes as a plan saw them: the watch goes on while decisions are carried out. */
@@ -111,9 +114,21 @@ async function onNode(executor: Executor, { profile, seen }: Context, decision: 
   }
   const runtime = seen.runtimes.get(decision.node)
   if (!runtime) return
-  await atVersion(executor.client, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, () =>
-    writeOrder(executor.writer, profile, runtime, decision),
-  )
+  await atVersion(executor.client, { type: NodeRuntimes, store: stores.runtimes, name: decision.node }, async () => {
+    const written = await writeOrder(executor.writer, profile, runtime, decision)
+    if (decision.kind === 'Order') noteOrder(executor, profile, decision)
+    return written
+  })
+}
+
+function noteOrder(
+  { events: recorder, metrics }: Executor,
+  profile: RuntimeProfile,
+  { node, order }: Extract<Decision, { kind: 'Order' }>,
+): void {
+  const purpose = order.report === undefined ? 'proof' : order.repairs ? 'repair' : 'change'
+  metrics.add(ordersTotal, { profile: profile.metadata.name, purpose })
+  if (purpose === 'repair') events.repaired(recorder, node, profile)
 }
 
 function writeOrder(

@@ -6,7 +6,7 @@ import type { ReconcileResult } from '../../../kube/controller.ts'
 import { isConflict } from '../../../kube/errors.ts'
 import type { Metrics } from '../../../kube/metrics.ts'
 import { Nodes } from '../../../kube/resource.ts'
-import { rolloutNodes } from '../../metrics.ts'
+import { rolloutNodes, rolloutReason } from '../../metrics.ts'
 import { RuntimeProfiles } from '../../resources.ts'
 import { answerOf } from '../../rollout/answer.ts'
 import { shortcoming } from '../../rollout/gate.ts'
@@ -47,6 +47,7 @@ const mostQuestions = 8
 export class ProfileController {
   readonly #options: ProfileControllerOptions
   readonly #statusWrittenAtMs = new Map<string, number>()
+  readonly #reasons = new Map<string, string>()
 
   constructor(options: ProfileControllerOptions) {
     this.#options = options
@@ -106,9 +107,22 @@ export class ProfileController {
     drainer.keep(name, drainsOf(state, planned.decisions))
     for (const [phase, count] of Object.entries(planned.counts))
       metrics.set(rolloutNodes, { profile: name, phase }, count)
+    this.#showReason(name, planned.why.reason)
     const statusInMs = await this.#writeStatus(name, planned)
     const times = [statusInMs, planned.lookAgainMilliseconds].filter((time) => time !== undefined)
     return times.length === 0 ? {} : { requeueAfterMs: Math.min(...times) }
+  }
+
+  #showReason(profile: string, reason: string | undefined): void {
+    const former = this.#reasons.get(profile)
+    if (former === reason) return
+    const { metrics } = this.#options
+    if (former !== undefined) metrics.set(rolloutReason, { profile, reason: former }, 0)
+    if (reason === undefined) this.#reasons.delete(profile)
+    else {
+      metrics.set(rolloutReason, { profile, reason }, 1)
+      this.#reasons.set(profile, reason)
+    }
   }
 
   /** Writes the status when it changed; gives the time to wait when the last write is too fresh. */
@@ -142,6 +156,7 @@ export class ProfileController {
     const { drainer, lookout, metrics } = this.#options
     drainer.keep(name, [])
     lookout.forget(name)
+    this.#showReason(name, undefined)
     this.#statusWrittenAtMs.delete(name)
     for (const phase of ['selected', 'ready', 'updating', 'waiting', 'failed', 'unavailable']) {
       metrics.set(rolloutNodes, { profile: name, phase }, 0)

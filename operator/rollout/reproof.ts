@@ -1,0 +1,72 @@
+/** `verify.every`: nodes that have converged are proven again as they are, one at a time. */
+import { parseDuration } from '../../crds/duration.ts'
+import { isOut } from './availability.ts'
+import { budgetOf, overBudget } from './budget.ts'
+import { isRepeatedProof } from './drift.ts'
+import { repairsOf, turnOf } from './marks.ts'
+import type { Decision, Known, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
+import { openingOf } from './window.ts'
+
+export interface Reproof {
+  readonly decision?: Decision
+  /** When the next one is due. In milliseconds from now. */
+  readonly lookAgainMilliseconds?: number
+}
+
+const moving: readonly Stage['at'][] = ['ordering', 'preparing', 'startable', 'underWay', 'returning', 'releasing']
+
+/** The next proof, when it is due and nothing else goes on: a rollout comes first, and the kubelet rests for a moment. */
+export function reproofOf(
+  { profile, members }: RolloutState,
+  staged: readonly Staged[],
+  { wish, stop }: { wish: Wish; stop: Reason | undefined },
+): Reproof {
+  const { verify, rollout } = profile.spec
+  const isResting =
+    !stop && !profile.metadata.deletionTimestamp && !staged.some(({ stage }) => moving.includes(stage.at))
+  if (verify?.every === undefined || !isResting) return {}
+  const every = parseDuration(verify.every)
+  const [next] = staged
+    .flatMap((one) => provenOf(one) ?? [])
+    .map(({ member, provenAt }) => ({ member, dueInMilliseconds: provenAt + every - wish.now.getTime() }))
+    .toSorted((a, b) => a.dueInMilliseconds - b.dueInMilliseconds)
+  if (!next) return {}
+  if (next.dueInMilliseconds > 0) return { lookAgainMilliseconds: next.dueInMilliseconds }
+  const opening = rollout?.window && openingOf(rollout.window, wish.now)
+  if (opening?.is === 'closed') return { lookAgainMilliseconds: opening.opensAt.getTime() - wish.now.getTime() }
+  if (overBudget(budgetOf(members, rollout?.maxUnavailable), next.member.node.name)) return {}
+  return { decision: order(next.member, wish) }
+}
+
+/** A committed node in service, and when it was proven last, by the operator's clock. */
+function provenOf({ member, stage }: Staged): { member: Known; provenAt: number } | undefined {
+  const { node, runtime, intent } = member
+  if (!runtime || stage.at !== 'done' || intent.kind !== 'target' || !node.ready || node.deleting) return undefined
+  const { provenTime, startTime } = turnOf(runtime) ?? {}
+  const time = provenTime ?? startTime ?? runtime.status?.verification?.time
+  return { member: { ...member, runtime }, provenAt: Date.parse(time ?? '') || 0 }
+}
+
+function order({ node, runtime }: Known, { revision, target }: Wish): Decision {
+  const attempt = 1 + Math.max(runtime.spec?.attempt ?? 0, runtime.status?.attempt ?? 0)
+  const repairs = repairsOf(runtime)
+  return {
+    kind: 'Order',
+    node: node.name,
+    order: { revision, target, attempt, report: undefined, ...(repairs.length > 0 && { repairs }) },
+  }
+}
+
+const silent: readonly Stage['at'][] = ['preparing', 'startable', 'underWay', 'returning']
+
+/** As people see it: a node that is proven once more has converged, until it turns out that it has not. */
+export function asSeen(staged: readonly Staged[]): Staged[] {
+  return staged.map(({ member, stage }) => {
+    const isSilent = member.runtime !== undefined && isRepeatedProof(member.runtime) && silent.includes(stage.at)
+    return { member, stage: isSilent ? { at: 'done' } : stage }
+  })
+}
+
+/** Out of service for more than the moment that a proof takes. */
+export const isOnlyProven = ({ member: { node, runtime } }: Staged): boolean =>
+  runtime !== undefined && isRepeatedProof(runtime) && !isOut(node)
