@@ -152,6 +152,12 @@ t.test('should RBAC ever allow more, the policy still keeps the agent to its sta
 })
 
 t.test('the operator', async (t) => {
+  const taints = [
+    { key: 'drydock.dev/not-ready', effect: 'NoSchedule' },
+    { key: 'example.com/other', value: 'x', effect: 'NoSchedule' },
+  ]
+  const tainted = await merge('/api/v1/nodes/node-a', { spec: { taints } }, server.token)
+  t.equal(tainted.status, 200, tainted.body.message)
   const allowed: [string, object][] = [
     ['cordons', { spec: { unschedulable: true }, metadata: { annotations: { 'drydock.dev/cordoned-by': 'p/1' } } }],
     ['uncordons', { spec: { unschedulable: null }, metadata: { annotations: { 'drydock.dev/cordoned-by': null } } }],
@@ -164,6 +170,7 @@ t.test('the operator', async (t) => {
         },
       },
     ],
+    ['takes the startup taint away', { spec: { taints: taints.slice(1) } }],
     ['takes the label off again', { metadata: { labels: { 'handler.drydock.dev/crun': null } } }],
   ]
   for (const [what, patch] of allowed) {
@@ -173,7 +180,12 @@ t.test('the operator', async (t) => {
     })
   }
   const refused: [string, object, string][] = [
-    ['taints', { spec: { taints: [] } }, 'changes unschedulable and nothing else'],
+    ['taints of others', { spec: { taints: [] } }, 'takes drydock.dev/not-ready away and touches no other'],
+    [
+      'taints by adding one',
+      { spec: { taints: [...taints, { key: 'a', effect: 'NoSchedule' }] } },
+      'takes drydock.dev/not-ready away and touches no other',
+    ],
     ['the provider id', { spec: { providerID: 'x' } }, 'changes unschedulable and nothing else'],
     ['a label of others', { metadata: { labels: { pool: 'mine' } } }, 'of the labels of a Node'],
     ['a new label', { metadata: { labels: { 'node-role.kubernetes.io/x': '' } } }, 'of the labels of a Node'],
