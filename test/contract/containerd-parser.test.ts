@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { actionFor } from '../../node-agent/engines/containerd/action.ts'
 import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
-import { dump, importsOf } from '../../node-agent/engines/containerd/detect.ts'
+import { detect, dump, importsOf } from '../../node-agent/engines/containerd/detect.ts'
+import { migrated } from '../../node-agent/engines/containerd/migrate.ts'
 import { majorOf } from '../../node-agent/engines/containerd/paths.ts'
 import { versionIn } from '../../node-agent/engines/containerd/service.ts'
 import { validate } from '../../node-agent/engines/containerd/validate.ts'
@@ -18,12 +20,13 @@ import {
 } from '../../node-agent/engines/containerd/view.ts'
 import { type FileEdit, type Found, isRefusal, type OciRuntime, type Target } from '../../node-agent/engines/engine.ts'
 import { find } from '../../node-agent/engines/programs.ts'
-import { parseTree, type Tree, tableAt } from '../../node-agent/engines/toml/tree.ts'
+import { parseTree, same, type Tree, tableAt } from '../../node-agent/engines/toml/tree.ts'
 import type { Host } from '../../node-agent/host/host.ts'
 import { systemHost } from '../../node-agent/host/system-host.ts'
 import { containerdConfig } from '../cluster/containerd-config.ts'
 import { settingsFrom } from '../cluster/settings.ts'
 import { configText } from '../property/toml-generate.ts'
+import { hostOf } from '../unit/detect-host.ts'
 
 const host: Host = systemHost()
 const settings = settingsFrom(process.env)
@@ -274,6 +277,130 @@ for (const engine of engines) {
       t.same(await readFile(path).catch(() => 'absent'), 'absent', 'nothing live was touched')
     })
   })
+}
+
+const olds = engines.filter(({ version }) => majorOf(version) < 2)
+const news = engines.filter(({ version }) => majorOf(version) >= 2)
+
+/** A node whose unit starts the old program with the file. */
+function nodeWith(old: Engine, path: string): Host {
+  const unitFile = join(path, '../containerd.service')
+  const { unit } = hostOf({ files: {} })
+  return {
+    ...host,
+    unit: async (name) => ({ ...(await unit(name)), loadState: 'loaded', execStart: old.binary, files: [unitFile] }),
+    readFile: async (file) =>
+      file === unitFile ? Buffer.from(`[Service]\nExecStart=${old.binary} --config ${path}\n`) : host.readFile(file),
+  }
+}
+
+for (const old of olds) {
+  for (const next of news) {
+    const staged = { program: next.binary, version: next.version, searchPath: [programs], files: [] }
+
+    t.test(`from containerd ${old.version} to ${next.version}`, async (t) => {
+      const printed = await host.run([old.binary, 'config', 'default'], { timeoutMs: 10_000 })
+      const cluster = { cgroupDriver: 'systemd', sandboxImage: 'registry.k8s.io/pause:3.9' } as const
+      const cri = 'plugins."io.containerd.grpc.v1.cri"'
+      const cases: Record<string, string> = {
+        'what the old program prints': printed.stdout,
+        'a file with comments': containerdConfig(2, cluster),
+        'with CRLF': containerdConfig(2, cluster).replaceAll('\n', '\r\n'),
+        'as Debian has it': `version = 2\n\n[plugins]\n  [${cri}]\n    [${cri}.cni]\n      bin_dir = "/usr/lib/cni"\n  [plugins."io.containerd.internal.v1.opt"]\n    path = "/var/lib/containerd/opt"\n`,
+        'of plugins with other names': `version = 2\n[plugins."io.containerd.monitor.v1.cgroups"]\n  no_prometheus = true\n[plugins."io.containerd.internal.v1.restart"]\n  interval = "20s"\n`,
+        'with mirrors': `version = 2\n[${cri}]\nstream_server_port = "1234"\n[${cri}.registry.mirrors."docker.io"]\nendpoint = ["https://m"]\n[${cri}.registry.configs."m".auth]\nusername = "x"\n`,
+      }
+      for (const [name, text] of Object.entries(cases)) {
+        await inFolder(async (path) => {
+          await writeFile(path, text)
+          const node = nodeWith(old, path)
+          const found = (await detect(node, staged))!
+          t.equal(found.refusal, undefined, `${name}: nothing is lost`)
+          t.match(found, {
+            replaces: old.version,
+            observed: { engine: { version: next.version, binary: next.binary } },
+          })
+          const edits = renderConfig(found, { engine: { name: 'containerd' } }, new Map()) as FileEdit[]
+          const after = `${edits[0]?.after}`
+          t.match(after, /^version = 3\r?$/m, `${name}: version 3`)
+          t.equal(await validate(node, found, edits, undefined), undefined, `${name}: the same to the new program`)
+          t.equal(actionFor(found, edits), 'Restart', `${name}: pods stay`)
+          for (const comment of text.match(/#.*/g) ?? []) t.ok(after.includes(comment), `${name}: keeps ${comment}`)
+          const pasts = new Map([[path, { original: Buffer.from(text), written: edits[0]!.after }]])
+          await writeFile(path, after)
+          const later = { ...found, configFiles: [{ path, bytes: Buffer.from(after) }] as const }
+          t.same(renderConfig(later, { engine: { name: 'containerd' } }, pasts), [], `${name}: twice is once`)
+        })
+      }
+    })
+
+    t.test(`what containerd ${next.version} does not do any more is refused with its line`, async (t) => {
+      const cri = 'plugins."io.containerd.grpc.v1.cri"'
+      const cases: [string, RegExp][] = [
+        ['plugin_dir = "/opt/plugins"', /config\.toml:2: plugin_dir has no effect .*Go plugins/],
+        [`[${cri}.containerd]\n  no_pivot = true`, /config\.toml:3: containerd\.no_pivot/],
+        [
+          `[${cri}.containerd.untrusted_workload_runtime]\n  runtime_type = "io.containerd.kata.v2"`,
+          /:2: containerd\.untrusted_workload_runtime.*runtimes\.untrusted/,
+        ],
+        [
+          `[${cri}.containerd.runtimes.runc]\n  runtime_type = "io.containerd.runc.v1"`,
+          /:3: handler "runc" of type io\.containerd\.runc\.v1/,
+        ],
+        [
+          `[${cri}.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n[${cri}.containerd.runtimes.runc.options]\n  CriuPath = "/x"`,
+          /:5: options\.CriuPath/,
+        ],
+        [
+          `[${cri}.registry.configs."m".tls]\n  insecure_skip_verify = true`,
+          /:2: registry\.configs\.m\.tls .*hosts\.toml/,
+        ],
+        [`[${cri}.containerd]\nsnapshotter = "aufs"`, /:3: the snapshotter aufs/],
+      ]
+      for (const [text, message] of cases) {
+        await inFolder(async (path) => {
+          await writeFile(path, `version = 2\n${text}\n`)
+          t.match((await detect(nodeWith(old, path), staged))?.refusal, { reason: 'ConfigGone', message }, text)
+        })
+      }
+      await inFolder(async (path) => {
+        await writeFile(path, `version = 2\nunheard_of = 1\n[${cri}]\nnobodys = true\n`)
+        t.equal((await detect(nodeWith(old, path), staged))?.refusal, undefined, 'what the old one did not know either')
+        await writeFile(
+          path,
+          `version = 2\nimports = ["${join(path, '../more.toml')}"]\n[${cri}]\nenable_selinux = true\n`,
+        )
+        await writeFile(join(path, '../more.toml'), `version = 2\n[${cri}]\nsandbox_image = "x/y:1"\n`)
+        t.match((await detect(nodeWith(old, path), staged))?.refusal, {
+          reason: 'ConfigImported',
+          message: /config\.toml:4 sets .*enable_selinux, which has had no effect because .*more\.toml/,
+        })
+      })
+    })
+
+    t.test(
+      `containerd ${next.version} reads any file of version 2 as the one that is moved to version 3`,
+      async (t) => {
+        await inFolder(async (path) => {
+          await fc.assert(
+            fc.asyncProperty(configText, async ({ text, style }) => {
+              if (style.version !== 2) return
+              const moved = migrated(text, { hasBinDirs: true })
+              if (moved === undefined) throw new Error(`not moved:\n${text}`)
+              await writeFile(path, text)
+              const before = await dump(host, next.binary, path)
+              await writeFile(path, moved)
+              const after = await dump(host, next.binary, path)
+              if ('reason' in before || 'reason' in after) throw new Error(`refused:\n${moved}`)
+              if (!same(before.tree, after.tree)) throw new Error(`${text}\nis not\n${moved}`)
+            }),
+            { numRuns: Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 40) },
+          )
+          t.pass()
+        })
+      },
+    )
+  }
 }
 
 if (skip) t.test('containerd', { skip }, async () => {})

@@ -5,6 +5,7 @@ import { parse } from 'smol-toml'
 import t from 'tap'
 import { actionFor } from '../../node-agent/engines/containerd/action.ts'
 import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
+import { migrated } from '../../node-agent/engines/containerd/migrate.ts'
 import { type FileEdit, type Found, isRefusal, type Pasts, type Target } from '../../node-agent/engines/engine.ts'
 import { configText } from './toml-generate.ts'
 
@@ -193,6 +194,56 @@ t.test('what others wrote since stays when ours goes', async (t) => {
       if (!isDeepStrictEqual(back!.original, back!.after)) throw new Error('original is not what is left')
     }),
     runs,
+  )
+  t.pass()
+})
+
+/** The same node with containerd 2.3.7 ready, in place of 1.7.24. */
+function ahead(bytes: Buffer): Found {
+  const { observed, ...rest } = found(bytes, 3)
+  return { observed, ...rest, replaces: '1.7.24' }
+}
+
+const version2 = configText.filter(({ style }) => style.version === 2)
+
+t.test('a file that follows its containerd to 2.x keeps every comment and setting', async (t) => {
+  fc.assert(
+    fc.property(version2, ({ text }) => {
+      const moved = migrated(text, { hasBinDirs: true })
+      if (moved === undefined) throw new Error(`not moved:\n${text}`)
+      const comments = (from: string) => (from.match(/#.*/g) ?? []).map((each) => each.trim()).sort()
+      if (!isDeepStrictEqual(comments(moved), comments(text))) throw new Error(`lost a comment:\n${moved}`)
+      const values = (from: string) =>
+        [...leaves(parse(from)).values()].map((each) => each.replaceAll(/[[\]]/g, '')).sort()
+      const after = values(moved.replace('version = 3', 'version = 2'))
+      if (!isDeepStrictEqual(after, values(text))) throw new Error(`lost a setting:\n${moved}`)
+      if (text.includes('\r\n') !== moved.includes('\r\n') || /[^\r]\n/.test(moved) !== /[^\r]\n/.test(text)) {
+        throw new Error(`other line ends:\n${moved}`)
+      }
+    }),
+    runs,
+  )
+  t.pass()
+})
+
+t.test('twice is once, and what others wrote since stays, after an upgrade too', async (t) => {
+  fc.assert(
+    fc.property(version2, target, ({ text, style }, wanted) => {
+      const edits = renderConfig(ahead(Buffer.from(text)), wanted, new Map())
+      if (isRefusal(edits)) return
+      const [{ original, after }] = edits as [FileEdit]
+      const pasts = new Map([[path, { original, written: after }]])
+      if (`${original}` !== text) throw new Error('another original')
+      if (edit(after, 3, wanted, pasts)) throw new Error('edited again')
+      const theirs = `${style.eol}[theirs]${style.eol}key = "value"${style.eol}`
+      const now = Buffer.from(`${after}${theirs}`)
+      if (edit(now, 3, wanted, pasts)) throw new Error('touched what somebody has edited and what is as wanted')
+      const other: Target = { ...wanted, sandboxImage: 'registry.example/other:1' }
+      const again = edit(now, 3, other, pasts)
+      const expected = leaves(parse(`${edit(after, 3, other, pasts)?.after}${theirs}`))
+      if (!isDeepStrictEqual(leaves(parse(`${again?.after}`)), expected)) throw new Error(`lost:\n${again?.after}`)
+    }),
+    { numRuns: Math.ceil(runs.numRuns / 4) },
   )
   t.pass()
 })

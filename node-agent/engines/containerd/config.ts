@@ -1,11 +1,12 @@
 /** Pure: bytes of containerd's configuration in, bytes out. */
-import type { FileEdit, FileFound, Found, Pasts, Refusal, Target } from '../engine.ts'
+import type { FileEdit, FileFound, Found, Past, Pasts, Refusal, Target } from '../engine.ts'
 import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
 import { edited, originalOf, treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
-import { type Change, isTable, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { type Change, isTable, parseTree, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { documentsOf } from './documents.ts'
-import { layoutOf, majorOf } from './paths.ts'
+import { migrated } from './migrate.ts'
+import { isAtLeast, layoutOf, majorOf } from './paths.ts'
 import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
 import { wishesOf } from './wishes.ts'
 
@@ -13,15 +14,51 @@ import { wishesOf } from './wishes.ts'
 export function renderConfig(found: Found, target: Target, pasts: Pasts): readonly FileEdit[] | Refusal {
   return orRefusal(() => {
     const current = found.configFiles[0]
+    const past = pasts.get(current.path)
     // A file that we began keeps its version: what others wrote into it since is meant in that one.
-    const original = originalOf(current, pasts.get(current.path), ([key]) => key === 'version')
-    const after = withTarget(found, { path: current.path, bytes: original }, target)
+    const original = originalOf(current, past && inOneVersion(found, current, past), ([key]) => key === 'version')
+    const base = original ?? (found.defaults === undefined ? undefined : Buffer.from(found.defaults))
+    const moved = isMigration(found, past) ? inVersion3(found, { path: current.path, bytes: base }) : base
+    const after = withTarget(found, { path: current.path, bytes: moved }, target)
     // A file that others have edited since keeps its bytes as long as it says what is wanted.
     const isMet =
       sameBytes(after, current.bytes) ||
       (isThere(after, current.bytes) && same(treeOf({ ...current, bytes: after }), treeOf(current)))
     return isMet ? [] : [{ path: current.path, before: current.bytes, after, original }]
   })
+}
+
+/**
+ * A file follows its containerd from 1.x to 2.x once, and stays there. A node that ran 2.x with a file of version 2 before
+ * Drydock keeps it: containerd reads it, and nobody asked for another one.
+ */
+function isMigration({ observed, replaces }: Found, past: Past | undefined): boolean {
+  if (majorOf(observed.engine?.version) < 2) return false
+  const hasMoved = statedVersion(past?.original) === 2 && statedVersion(past?.written) === 3
+  return hasMoved || (replaces !== undefined && majorOf(replaces) < 2)
+}
+
+/** The bytes in version 3 as the program knows it; as they are when they are of another version, or cannot be moved. */
+export function inVersion3({ observed }: Found, { path, bytes }: FileFound): Buffer | undefined {
+  if (statedVersion(bytes) !== 2) return bytes
+  const text = migrated(textOf(path, bytes), { hasBinDirs: isAtLeast(observed.engine?.version, [2, 1]) })
+  return text === undefined ? bytes : Buffer.from(text)
+}
+
+/** What others changed in a file since can only be told when what we wrote and what was before are of one version. */
+function inOneVersion(found: Found, { path, bytes }: FileFound, past: Past): Past {
+  if (sameBytes(bytes, past.written) || statedVersion(past.written) !== 3) return past
+  return { written: past.written, original: inVersion3(found, { path, bytes: past.original }) }
+}
+
+/** Undefined for a file that cannot be read: it is refused elsewhere, with its line. */
+export function statedVersion(bytes: Buffer | undefined): number | undefined {
+  try {
+    const version = parseTree(textOf('', bytes))['version']
+    return typeof version === 'number' ? version : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function isThere(...files: readonly (Buffer | undefined)[]): boolean {

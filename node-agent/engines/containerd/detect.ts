@@ -5,8 +5,9 @@ import type { FileFound, Found, Observed, OciRuntime, Refusal, Staged } from '..
 import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
 import { textOf } from '../refused.ts'
 import { parseTree, type Tree, valueAt } from '../toml/tree.ts'
-import { defaultConfig, runcType } from './paths.ts'
-import { serviceOf } from './service.ts'
+import { defaultConfig, majorOf, runcType } from './paths.ts'
+import { type Service, serviceOf } from './service.ts'
+import { importRefusal, upgradeRefusal } from './upgrade.ts'
 import { driverOf, driverOfHandler, handlersOf, viewOf } from './view.ts'
 
 /** How deep files may import files: more is a mistake. */
@@ -25,10 +26,11 @@ export async function detect(host: Host, staged?: Staged): Promise<Found | undef
     ...(main.bytes || readAt === undefined ? {} : { defaults: (await host.readFile(readAt))?.toString() ?? '' }),
   }
   const dumped = await dump(host, binary, readAt)
-  const refusal = service.refusal ?? ('reason' in dumped ? dumped : undefined)
+  const refusal = service.refusal ?? importRefusal(configFiles, version) ?? ('reason' in dumped ? dumped : undefined)
   if (refusal || 'reason' in dumped) {
     return { observed: { engine }, ociRuntimes: [], ...known, ...(refusal ? { refusal } : {}) }
   }
+  const lost = await lostBy(host, service, { observed: { engine }, ociRuntimes: [], ...known, log: dumped.log })
   const { observed, ociRuntimes } = await effective(host, dumped, searchPath)
   const stated = treeOrNone(main)['version']
   const configVersion = typeof stated === 'number' ? stated : dumped.version
@@ -37,18 +39,37 @@ export async function detect(host: Host, staged?: Staged): Promise<Found | undef
     observed: { ...observed, engine: { ...engine, configVersion, ...(socket ? { socket } : {}) } },
     ociRuntimes,
     ...known,
+    ...(lost ? { refusal: lost } : {}),
   }
+}
+
+/** What the files say and the next program does not do any more. */
+async function lostBy(
+  host: Host,
+  { main, replaced }: Service,
+  found: Found & { log: string },
+): Promise<Refusal | undefined> {
+  if (!replaced || main.bytes === undefined) return undefined
+  if (majorOf(replaced.version) >= 2 || majorOf(found.observed.engine?.version) < 2) return undefined
+  const known = await dump(host, replaced.binary, main.path)
+  // A file that the program which runs refuses is repaired by nobody but its owner, and 2.x has just read it.
+  if ('reason' in known) return undefined
+  return upgradeRefusal(found, { known: known.tree, log: found.log })
+}
+
+export interface Dumped {
+  readonly tree: Tree
+  readonly version: number
+  readonly path: string
+  /** What the program said besides: what it ignores, what it had to convert. */
+  readonly log: string
 }
 
 /**
  * The effective configuration, imports and defaults in it, as the engine's own parser sees it. Without a path: what it is
  * without a file, because 1.x fails to dump a file that is not there, although it starts without one.
  */
-export async function dump(
-  host: Host,
-  binary: string,
-  path: string | undefined,
-): Promise<{ tree: Tree; version: number; path: string } | Refusal> {
+export async function dump(host: Host, binary: string, path: string | undefined): Promise<Dumped | Refusal> {
   const command = path === undefined ? ['config', 'default'] : ['--config', path, 'config', 'dump']
   const { code, stdout, stderr } = await host.run([binary, ...command], { timeoutMs: programTimeoutMs })
   if (code !== 0) {
@@ -56,7 +77,7 @@ export async function dump(
     return { reason: 'ConfigInvalid', message }
   }
   const tree = parseTree(stdout)
-  return { tree, version: Number(tree['version'] ?? 2), path: path ?? defaultConfig }
+  return { tree, version: Number(tree['version'] ?? 2), path: path ?? defaultConfig, log: stderr }
 }
 
 /** The programs that runc-type handlers name, else `runc`, looked up as containerd's shim does. */
@@ -67,7 +88,7 @@ export async function programOf(host: Host, handler: Tree, searchPath: readonly 
 
 async function effective(
   host: Host,
-  dumped: { tree: Tree; version: number; path: string },
+  dumped: Dumped,
   searchPath: readonly string[],
 ): Promise<Pick<Found, 'observed' | 'ociRuntimes'>> {
   const view = viewOf(dumped)

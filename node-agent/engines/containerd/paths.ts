@@ -10,9 +10,9 @@ export const runcType = 'io.containerd.runc.v2'
 /** The newest configuration format that this version of Drydock understands. */
 export const newestVersion = 4
 
-const criV2 = ['plugins', 'io.containerd.grpc.v1.cri']
-const runtimeV3 = ['plugins', 'io.containerd.cri.v1.runtime']
-const imagesV3 = ['plugins', 'io.containerd.cri.v1.images']
+export const criV2 = ['plugins', 'io.containerd.grpc.v1.cri']
+export const runtimeV3 = ['plugins', 'io.containerd.cri.v1.runtime']
+export const imagesV3 = ['plugins', 'io.containerd.cri.v1.images']
 
 export interface Layout {
   /** The plugin sections that hold CRI settings. */
@@ -45,4 +45,11 @@ export function versionForNew(major: number): number {
 export function majorOf(version: string | undefined): number {
   const digits = /^v?(\d+)\./.exec(version ?? '')
   return digits ? Number(digits[1]) : 2
+}
+
+/** Whether a version such as "2.3.7" is at least this one; a development build is. */
+export function isAtLeast(version: string | undefined, [major, minor]: readonly [number, number]): boolean {
+  const [, first, second] = /^v?(\d+)\.(\d+)/.exec(version ?? '') ?? []
+  if (first === undefined) return true
+  return Number(first) > major || (Number(first) === major && Number(second) >= minor)
 }

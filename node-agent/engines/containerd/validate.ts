@@ -4,9 +4,11 @@ import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
 import { find, ociRuntime } from '../programs.ts'
 import { withStaged } from '../staged.ts'
-import { type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { inVersion3, statedVersion } from './config.ts'
 import { dump, programOf } from './detect.ts'
 import { layoutOf, runcType } from './paths.ts'
+import { leavesOf } from './version3.ts'
 import { driverOfHandler, handlersOf, viewOf } from './view.ts'
 
 export async function validate(
@@ -18,8 +20,32 @@ export async function validate(
   const main = found.configFiles[0]
   const edit = edits.find(({ path }) => path === main.path)
   const check = (file: string | undefined) => checkFile(host, found, { file, target })
-  if (edit?.after) return withStaged(host, edit, check)
+  if (edit?.after) return (await checkMove(host, found, edit)) ?? withStaged(host, edit, check)
   return check(edit || main.bytes === undefined ? undefined : main.path)
+}
+
+/** A file that goes to another version of the format must mean the same to the program that will read it, before anything is changed in it. */
+async function checkMove(host: Host, found: Found, edit: FileEdit): Promise<Refusal | undefined> {
+  if (statedVersion(edit.before) !== 2 || statedVersion(edit.after) !== 3) return undefined
+  const moved = inVersion3(found, { path: edit.path, bytes: edit.before })
+  const binary = found.observed.engine?.binary ?? 'containerd'
+  const before = await dump(host, binary, edit.path)
+  if ('reason' in before) return before
+  return withStaged(host, { ...edit, after: moved }, async (staged) => {
+    const after = await dump(host, binary, staged)
+    if ('reason' in after) return after
+    if (same(before.tree, after.tree)) return undefined
+    const line = firstDifference(before.tree, after.tree)
+    const message = `${edit.path} would not mean the same in version 3 of its format (${line}): run "containerd config migrate" of the new version and put its output there`
+    return { reason: 'ConfigNotMigratable', message }
+  })
+}
+
+/** The first setting that differs, by its path. */
+function firstDifference(a: Tree, b: Tree): string {
+  const [one, other] = [leavesOf(a), leavesOf(b)]
+  const path = [...one.keys(), ...other.keys()].find((each) => !same(one.get(each), other.get(each)))
+  return (JSON.parse(path ?? '[]') as string[]).join('.')
 }
 
 async function checkFile(

@@ -81,7 +81,9 @@ export function sameHandler(a: unknown, b: unknown): boolean {
 function meaningful(value: unknown): unknown {
   if (!isTable(value)) return value
   const kept = Object.entries(value)
-    .map(([key, each]) => [key, meaningful(each)] as const)
+    // containerd 2 has another name for it, and its default is what 1.x has without the key.
+    .map(([key, each]) => [key === 'sandbox_mode' ? 'sandboxer' : key, meaningful(each)] as const)
+    .filter(([key, each]) => key !== 'sandboxer' || each !== 'podsandbox')
     .filter(([, each]) => !isEmpty(each))
   return Object.fromEntries(kept)
 }
