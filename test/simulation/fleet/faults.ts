@@ -5,6 +5,7 @@ import type { Stored } from './api.ts'
 import { type Fleet, type FleetNode, specOf } from './fleet.ts'
 import type { Trouble } from './machine.ts'
 import type { Link } from './network.ts'
+import { windowSpec } from './pace.ts'
 import { disturbedUntilMs, type Edit, type Fault } from './script.ts'
 
 export const person = { by: 'person', process: 'person' } as const
@@ -197,9 +198,21 @@ function edit(fleet: Fleet, name: string, change: Edit): void {
       return { spec: { ...spec, nodeSelector: specOf(0, change.pools, fleet.script).nodeSelector } }
     if ('retry' in change) return { annotations: { [annotations.retry]: change.retry } }
     if ('abort' in change) return { annotations: change.abort ? { [annotations.abort]: 'yes' } : {} }
-    const rollout = 'limit' in change ? { maxUnavailable: change.limit } : { paused: change.paused }
-    return { spec: { ...spec, rollout: { ...spec.rollout, ...rollout } } }
+    return { spec: { ...spec, rollout: rolloutAfter(spec.rollout, change) } }
   })
+}
+
+type RolloutEdit = Extract<Edit, { limit: unknown } | { paused: unknown } | { canary: unknown } | { window: unknown }>
+
+function rolloutAfter(before: RuntimeProfileSpec['rollout'], change: RolloutEdit): RuntimeProfileSpec['rollout'] {
+  if ('limit' in change) return { ...before, maxUnavailable: change.limit }
+  if ('paused' in change) return { ...before, paused: change.paused }
+  if ('canary' in change) {
+    const { canary: _, ...rest } = before ?? {}
+    return { ...rest, ...(change.canary && { canary: change.canary }) }
+  }
+  const { window: _, ...rest } = before ?? {}
+  return { ...rest, ...(change.window && { window: windowSpec(change.window) }) }
 }
 
 /** What disturbs has ended; what people decided stays. */

@@ -8,6 +8,7 @@ import { lead, type OperatorOptions } from '../../../operator/operator.ts'
 import { Api, type Stored, type Written } from './api.ts'
 import { handlersOf, Machine, type MachineMutant, versionOf, type Witness } from './machine.ts'
 import { breakWatches, freshLink, type Link, type Server, SimulatedClient, type Tampering } from './network.ts'
+import { type Pace, windowSpec } from './pace.ts'
 import { clockOf, generator, type MachineTime, Process, type Random, Schedule, trueTime } from './schedule.ts'
 import type { NodePlan, Script } from './script.ts'
 
@@ -68,16 +69,25 @@ export const originalTarget = 2
 /** The text that machines have in their files when they run this target. */
 export const contentOf = (target: number): string => [targets[target]![0], ...targets[target]![1]].join(' ')
 
-export function specOf(target: number, pools: readonly string[], script: Pick<Script, 'limit' | 'failureBudget'>) {
+export function specOf(
+  target: number,
+  pools: readonly string[],
+  { limit, failureBudget, pace }: Pick<Script, 'limit' | 'failureBudget' | 'pace'>,
+) {
   const [cgroupDriver, handlers] = targets[target]!
   return {
     nodeSelector: { matchExpressions: [{ key: label, operator: 'In' as const, values: [...pools] }] },
     engine: { name: 'containerd' as const },
     cgroupDriver,
     handlers: handlers.map((name) => ({ name, type: 'runc' as const, default: name === 'runc' })),
-    rollout: { maxUnavailable: script.limit, failureBudget: script.failureBudget, drain: { timeout: '40s' } },
+    rollout: { maxUnavailable: limit, failureBudget, drain: { timeout: '40s' }, ...rolloutOf(pace) },
     verify: { timeout: '30s' },
   } satisfies RuntimeProfileSpec
+}
+
+/** The part of a profile's rollout that its pace is. */
+export function rolloutOf({ canary, window }: Pace) {
+  return { ...(canary && { canary }), ...(window && { window: windowSpec(window) }) }
 }
 
 /** Of a process that nobody stops: it dies. One for each, or all that ever listened would stay. */
@@ -91,7 +101,7 @@ export interface Watcher extends Witness {
 }
 
 export class Fleet {
-  readonly schedule = new Schedule()
+  readonly schedule: Schedule
   readonly api: Api
   readonly server: Server
   readonly nodes: FleetNode[]
@@ -105,6 +115,7 @@ export class Fleet {
   #pods = 0
 
   constructor(script: Script, watcher: Watcher, mutant: Mutant | undefined) {
+    this.schedule = new Schedule(script.startMs)
     this.script = script
     this.watcher = watcher
     this.mutant = mutant

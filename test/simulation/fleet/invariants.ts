@@ -6,7 +6,9 @@ import { revisionOf, targetOf } from '../../../operator/rollout/revision.ts'
 import type { Stored, Written } from './api.ts'
 import { type Fleet, readyOf, type Watcher } from './fleet.ts'
 import { engineFile, kubeletFile, type Machine } from './machine.ts'
+import { Pacing } from './pacing.ts'
 import type { Process } from './schedule.ts'
+import { hasBegun, isOpen, isTaken, markOf, phaseOf } from './taken.ts'
 
 /** Names of invariants, as a failing seed shows them. */
 export type Invariant =
@@ -19,6 +21,9 @@ export type Invariant =
   | 'other node'
   | 'conflict'
   | 'failure budget'
+  | 'pause'
+  | 'window'
+  | 'canary'
   | 'abort'
   | 'fence'
   | 'gate'
@@ -77,23 +82,10 @@ interface Limit {
   readonly spec: RuntimeProfile['spec']
 }
 
-const open = ['Switch', 'Commit', 'Rollback']
-const ended = ['Committed', 'Refused', 'RolledBack', 'Failed']
-
-const phaseOf = ({ spec, status }: NodeRuntime): string | undefined =>
-  spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
-    ? status.phase
-    : undefined
-
-const isOpen = (runtime: NodeRuntime | undefined): boolean =>
-  runtime !== undefined && open.includes(runtime.spec?.permit ?? '') && !ended.includes(phaseOf(runtime) ?? '')
-
-const markOf = (node: Stored | undefined): string | undefined => node?.metadata.annotations?.[annotations.cordonedBy]
-
 export class Invariants implements Watcher {
   fleet!: Fleet
   /** Until when what happens may be known late. */
-  roughUntilMs = 0
+  roughUntilMs = Number.NEGATIVE_INFINITY
   violation: Violation | undefined
   /** Writes of Drydock but for leases and events. */
   writes = 0
@@ -103,6 +95,7 @@ export class Invariants implements Watcher {
   readonly #failed = new Since()
   readonly #conflict = new Since()
   readonly #aborted = new Since()
+  readonly #pacing = new Pacing((invariant, message) => this.#fail(invariant, message))
   readonly #settings = new Map<string, Limit[]>()
   #membersChangedMs = 0
   readonly #answered = new Map<string, Set<string>>()
@@ -136,9 +129,9 @@ export class Invariants implements Watcher {
     }
     if (by !== 'cluster' || plural === 'nodes') this.note(process, () => describe(written))
     if (by !== 'operator') return
-    if (plural === 'nodes') this.#nodeWritten(before, after)
+    if (plural === 'nodes') this.#nodeWritten(process, before, after)
     if (plural === 'noderuntimes')
-      this.#orderWritten(before as NodeRuntime | undefined, after as NodeRuntime | undefined)
+      this.#orderWritten(process, before as NodeRuntime | undefined, after as NodeRuntime | undefined)
     if (plural === 'runtimeprofiles') this.#profileWritten(before, after)
   }
 
@@ -189,13 +182,17 @@ export class Invariants implements Watcher {
 
   // --- writes to Nodes
 
-  #nodeWritten(before: Stored | undefined, after: Stored | undefined): void {
+  #nodeWritten(operator: string, before: Stored | undefined, after: Stored | undefined): void {
     if (!before || !after) return
     const { name } = after.metadata
     const wasMarked = markOf(before) !== undefined
     const mark = markOf(after)
-    if (mark !== undefined && mark !== markOf(before))
-      this.#taken(name, mark.split('/')[0]!, isTakenBefore(before, this.fleet.runtime(name)))
+    if (mark !== undefined && mark !== markOf(before)) {
+      const profile = mark.split('/')[0]!
+      const wasTaken = isTaken(before, this.fleet.runtime(name))
+      this.#taken(name, profile, wasTaken)
+      if (!wasTaken) this.#started(name, profile, operator)
+    }
     if (!before.spec?.['unschedulable'] || after.spec?.['unschedulable']) return
     if (!wasMarked) this.#fail('foreign cordon', `${name} was uncordoned, and somebody else had cordoned it`)
     this.#returned(name)
@@ -219,7 +216,7 @@ export class Invariants implements Watcher {
 
   // --- writes to NodeRuntimes
 
-  #orderWritten(before: NodeRuntime | undefined, after: NodeRuntime | undefined): void {
+  #orderWritten(operator: string, before: NodeRuntime | undefined, after: NodeRuntime | undefined): void {
     if (!after?.spec) return
     const { name } = after.metadata
     const { spec } = after
@@ -227,14 +224,27 @@ export class Invariants implements Watcher {
     if ((spec.fence ?? 0) < (was?.fence ?? 0)) this.#fail('fence', `${name}: fence ${was?.fence} became ${spec.fence}`)
     const isNew = spec.revision !== undefined && (spec.revision !== was?.revision || spec.attempt !== was?.attempt)
     if (isNew) this.#ordered(after)
-    const turn = after.metadata.annotations?.[annotations.turn]
-    const isBegun = turn !== undefined && turn !== before?.metadata.annotations?.[annotations.turn]
-    const isTaking = (spec.permit === 'Switch' && was?.permit !== 'Switch') || (isBegun && spec.permit === 'Prepare')
-    if (isTaking) {
-      const node = this.fleet.api.get('nodes', name)
-      this.#taken(name, spec.profile ?? '', isTakenBefore(node, before))
-    }
+    if (isStart(before, after)) this.#startWritten(operator, before, after)
     if (spec.permit === 'Commit' && was?.permit !== 'Commit') this.#committed(after)
+  }
+
+  #startWritten(operator: string, before: NodeRuntime | undefined, after: NodeRuntime): void {
+    const { name } = after.metadata
+    const profile = after.spec?.profile ?? ''
+    const wasTaken = isTaken(this.fleet.api.get('nodes', name), before)
+    this.#taken(name, profile, wasTaken)
+    const disturbsNobody = phaseOf(after) === 'Prepared' && after.status?.action === 'None'
+    if (wasTaken || disturbsNobody || (before && hasBegun(before))) return
+    this.#started(name, profile, operator)
+  }
+
+  #started(name: string, profile: string, operator: string): void {
+    const settings = this.#settingsOf(profile).map(({ rollout }) => rollout ?? {})
+    const isMember = (node: string): boolean => {
+      const selecting = this.#selecting(node)
+      return selecting.length === 1 && selecting[0]?.metadata.name === profile
+    }
+    this.#pacing.starting(this.fleet, { name, profile, operator, settings, knownMs: this.#known, isMember })
   }
 
   #ordered({ metadata, spec, status }: NodeRuntime): void {
@@ -258,8 +268,10 @@ export class Invariants implements Watcher {
   }
 
   /** The Node must say, since the proof, that it runs what was proven. */
-  #committed({ metadata, status }: NodeRuntime): void {
+  #committed(runtime: NodeRuntime): void {
+    const { metadata, status } = runtime
     const { name } = metadata
+    this.#pacing.committed(runtime, this.fleet.schedule.nowMs)
     const node = this.fleet.api.get('nodes', name)
     const machine = this.#machine(name)
     if (!node || !machine?.isUp || !machine.isJournalOpen) return
@@ -302,21 +314,23 @@ export class Invariants implements Watcher {
 
   #isSurelyOut(node: Stored): boolean {
     const { name } = node.metadata
-    return this.#out.surely(name, true, this.#known) || isTakenBefore(node, this.fleet.runtime(name))
+    return this.#out.surely(name, true, this.#known) || isTaken(node, this.fleet.runtime(name))
   }
 
-  /** The most that any setting of late allows: the operator may not have seen the last. */
-  #limit(profile: string, total: number): number {
-    const { nowMs } = this.fleet.schedule
+  /** What the profile says, and what it said of late: the operator may not have seen the last. */
+  #settingsOf(profile: string): RuntimeProfile['spec'][] {
     const history = this.#settings.get(profile) ?? []
-    const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? nowMs) > this.#known
-    const values = history
-      .filter((_, index) => index === history.length - 1 || isLate(index))
-      .map(({ spec }) => {
-        const value = spec.rollout?.maxUnavailable ?? 1
-        const most = this.#membersChangedMs > this.#known ? this.fleet.nodes.length : total
-        return typeof value === 'number' ? value : Math.max(1, Math.floor((most * Number.parseInt(value, 10)) / 100))
-      })
+    const isLate = (index: number): boolean => (history[index + 1]?.sinceMs ?? Number.POSITIVE_INFINITY) > this.#known
+    return history.filter((_, index) => isLate(index)).map(({ spec }) => spec)
+  }
+
+  /** The most that any setting of late allows. */
+  #limit(profile: string, total: number): number {
+    const most = this.#membersChangedMs > this.#known ? this.fleet.nodes.length : total
+    const values = this.#settingsOf(profile).map(({ rollout }) => {
+      const value = rollout?.maxUnavailable ?? 1
+      return typeof value === 'number' ? value : Math.max(1, Math.floor((most * Number.parseInt(value, 10)) / 100))
+    })
     return Math.max(1, ...values)
   }
 
@@ -325,9 +339,9 @@ export class Invariants implements Watcher {
     for (const node of this.fleet.api.list('nodes')) {
       const other = node.metadata.name
       if (other === name || !other.startsWith('cp-')) continue
-      const isTaken = isTakenBefore(node, this.fleet.runtime(other))
+      const isOurs = isTaken(node, this.fleet.runtime(other))
       const isNotReady = readyOf(node) !== 'True' && this.#out.surely(other, true, this.#known)
-      if (isTaken || isNotReady) this.#fail('control plane', `${name} goes out of service beside ${other}`)
+      if (isOurs || isNotReady) this.#fail('control plane', `${name} goes out of service beside ${other}`)
     }
   }
 
@@ -440,10 +454,11 @@ function same(before: Stored | undefined, after: Stored | undefined): boolean {
 const isOut = (node: Stored): boolean =>
   node.spec?.['unschedulable'] === true || readyOf(node) !== 'True' || node.metadata.deletionTimestamp !== undefined
 
-/** Drydock has the node out of service already, or may have. */
-function isTakenBefore(node: Stored | undefined, runtime: NodeRuntime | undefined): boolean {
-  if (markOf(node) !== undefined || isOpen(runtime)) return true
-  return runtime !== undefined && phaseOf(runtime) === 'Failed'
+/** The switch is permitted, or the turn of a node begins that somebody else cordoned. */
+function isStart(before: NodeRuntime | undefined, { metadata, spec }: NodeRuntime): boolean {
+  if (spec?.permit === 'Switch') return before?.spec?.permit !== 'Switch'
+  const turn = metadata.annotations?.[annotations.turn]
+  return spec?.permit === 'Prepare' && turn !== undefined && turn !== before?.metadata.annotations?.[annotations.turn]
 }
 
 function isFailed(runtime: NodeRuntime): boolean {

@@ -1,6 +1,6 @@
 /** Drydock with one guard taken out, at the seams of the simulation: each must be caught by the invariant that it breaks. */
 import { annotations } from '../../../crds/protocol.ts'
-import type { NodeRuntimeSpec } from '../../../crds/types.gen.ts'
+import type { NodeRuntimeSpec, RuntimeProfileSpec } from '../../../crds/types.gen.ts'
 import { Store } from '../../../operator/controllers/store.ts'
 import type { Sent, Stored } from './api.ts'
 import type { Fleet, Mutant } from './fleet.ts'
@@ -14,12 +14,14 @@ type Seen = (plural: string, object: Stored) => Stored | undefined
 
 const sees = (seen: Seen): Pick<Mutant, 'tampering'> => ({ tampering: () => ({ seen }) })
 
+type Rollout = NonNullable<RuntimeProfileSpec['rollout']>
+
 /** The operator reads profiles with other rollout settings. */
-const withRollout = (change: object): Pick<Mutant, 'tampering'> =>
+const withRollout = (change: (rollout: Rollout) => object): Pick<Mutant, 'tampering'> =>
   sees((plural, object) => {
     if (plural !== 'runtimeprofiles') return object
-    const { rollout } = object.spec as { rollout: object }
-    return { ...object, spec: { ...object.spec, rollout: { ...rollout, ...change } } }
+    const { rollout } = object.spec as { rollout: Rollout }
+    return { ...object, spec: { ...object.spec, rollout: { ...rollout, ...change(rollout) } } }
   })
 
 const withoutLabel = (name: string, { metadata, ...object }: Stored): Stored => {
@@ -47,6 +49,12 @@ const markEveryCordon: Seen = (plural, object) => {
   return { ...object, metadata: { ...metadata, annotations: { ...metadata.annotations, ...mark } } }
 }
 
+const withoutAbort: Seen = (plural, { metadata, ...object }) => {
+  if (plural !== 'runtimeprofiles') return { metadata, ...object }
+  const { [annotations.abort]: _, ...others } = metadata.annotations ?? {}
+  return { ...object, metadata: { ...metadata, annotations: others } }
+}
+
 const sameAttempt = (plural: string, object: Sent): Sent => {
   const spec = object.spec as NodeRuntimeSpec | undefined
   if (plural !== 'noderuntimes' || spec?.attempt === undefined || spec.attempt < 2) return object
@@ -69,7 +77,7 @@ function dropFinalizer(fleet: Fleet, plural: string, { metadata }: Stored): void
 }
 
 export const mutants: readonly NamedMutant[] = [
-  { name: 'maxUnavailable is ignored', breaks: ['budget'], ...withRollout({ maxUnavailable: 100 }) },
+  { name: 'maxUnavailable is ignored', breaks: ['budget'], ...withRollout(() => ({ maxUnavailable: 100 })) },
   { name: 'writes of its own are not remembered', breaks: ['budget', 'control plane'], install: forgetWrites },
   {
     name: 'control-plane nodes are taken for workers',
@@ -78,7 +86,25 @@ export const mutants: readonly NamedMutant[] = [
       plural === 'nodes' ? withoutLabel('node-role.kubernetes.io/control-plane', object) : object,
     ),
   },
-  { name: 'the failure budget is ignored', breaks: ['failure budget'], ...withRollout({ failureBudget: 1000 }) },
+  {
+    name: 'the failure budget is ignored',
+    breaks: ['failure budget'],
+    ...withRollout(() => ({ failureBudget: 1000 })),
+  },
+  { name: 'the pause is ignored', breaks: ['pause'], ...withRollout(() => ({ paused: false })) },
+  { name: 'an abort is ignored', breaks: ['abort'], ...sees(withoutAbort) },
+  { name: 'the window is ignored', breaks: ['window'], ...withRollout(() => ({ window: undefined })) },
+  {
+    name: 'the window is read without its time zone',
+    breaks: ['window'],
+    ...withRollout(({ window }) => ({ window: window && { ...window, timeZone: 'UTC' } })),
+  },
+  { name: 'canaries are ignored', breaks: ['canary'], ...withRollout(() => ({ canary: undefined })) },
+  {
+    name: 'canaries do not soak',
+    breaks: ['canary'],
+    ...withRollout(({ canary }) => ({ canary: canary && { ...canary, soak: '1s' } })),
+  },
   { name: 'a cordon of a person is taken for its own', breaks: ['foreign cordon'], ...sees(markEveryCordon) },
   { name: 'commits without comparing the Node', breaks: ['gate'], ...sees(trusting) },
   {

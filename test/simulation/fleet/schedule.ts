@@ -34,10 +34,9 @@ interface Timer {
   isOver: boolean
 }
 
-/** 2026-03-01T00:00:00Z: where every clock that is right starts. */
-const epochMs = Date.UTC(2026, 2, 1)
-
 export class Schedule {
+  /** What a clock that is right shows at the start. */
+  readonly epochMs: number
   nowMs = 1000
   /** Events that happened. */
   count = 0
@@ -45,6 +44,10 @@ export class Schedule {
   isResumed = false
   readonly #heap: Timer[] = []
   #order = 0
+
+  constructor(epochMs: number) {
+    this.epochMs = epochMs
+  }
 
   at(atMs: number, process: Process | undefined, fire: () => void): Timer {
     const timer = { atMs, order: this.#order++, process, fire, isOver: false }
@@ -127,12 +130,12 @@ export interface MachineTime {
   bootedAtMs: number
 }
 
-export const trueTime = (schedule: Schedule): Date => new Date(epochMs + schedule.nowMs)
+export const trueTime = (schedule: Schedule): Date => new Date(schedule.epochMs + schedule.nowMs)
 
 /** `shortestMs`: waits are at least so long; a machine that polls often is only slow to simulate. */
 export function clockOf(schedule: Schedule, process: Process, time: MachineTime, shortestMs = 0): Clock {
   return {
-    now: () => new Date(epochMs + schedule.nowMs + time.skewMs),
+    now: () => new Date(schedule.epochMs + schedule.nowMs + time.skewMs),
     monotonicMs: () => schedule.nowMs - time.bootedAtMs,
     sleep: (ms, signal) =>
       new Promise((resolve) => {

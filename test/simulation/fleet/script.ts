@@ -1,4 +1,5 @@
 /** What goes wrong, when, and what people do meanwhile: data, so that a failing seed can be run again with less of it. */
+import { type Pace, type PaceEdit, pacedOf } from './pace.ts'
 import { generator, type Random } from './schedule.ts'
 
 export type Fault =
@@ -28,6 +29,7 @@ export type Edit =
   | { readonly retry: string }
   | { readonly abort: boolean }
   | { readonly create: number; readonly pools: readonly string[] }
+  | PaceEdit
   | 'delete'
 
 export type Planned = Fault & { readonly atMs: number }
@@ -54,6 +56,9 @@ export interface Script {
   readonly profiles: readonly ProfilePlan[]
   readonly limit: number | string
   readonly failureBudget: number
+  readonly pace: Pace
+  /** What the clocks show at the start, in milliseconds since 1970. */
+  readonly startMs: number
   readonly faults: readonly Planned[]
 }
 
@@ -142,6 +147,19 @@ function everywhere(draw: Draw): Planned[] {
   return Array.from({ length: draw.count }, (_, node) => ({ kind: 'trouble', node, trouble, forMs, atMs: 3_500 }))
 }
 
+/** An order of a leader before arrives after the next one has given its own. From numbers of its own, as the pace is. */
+function belated(seed: number, count: number): Planned[] {
+  const random = generator(seed * 7001 + 5)
+  const to = (limit: number): number => Math.floor(random() * limit)
+  if (random() >= 0.1) return []
+  const diesMs = 10_000 + to(60_000)
+  return [
+    { kind: 'operator dies', replica: 0, writes: 0, downMs: 60_000, atMs: diesMs },
+    { kind: 'edit', profile: 'one', change: { target: to(3) }, atMs: diesMs + to(30_000) },
+    { kind: 'old order', node: to(count), which: to(8), atMs: diesMs + 40_000 + to(60_000) },
+  ]
+}
+
 export function scriptOf(seed: number): Script {
   const random = generator(seed)
   const to = (limit: number): number => Math.floor(random() * limit)
@@ -167,12 +185,16 @@ export function scriptOf(seed: number): Script {
     ...faultOf(draw),
     atMs: 4_000 + to(random() < 0.5 ? 40_000 : faultsEndMs),
   }))
+  const { pace, startMs, edits } = pacedOf(seed, faultsEndMs)
+  const paced = edits.map(({ change, atMs }): Planned => ({ kind: 'edit', profile: 'one', change, atMs }))
   return {
     seed,
     nodes,
     profiles: random() < 0.2 ? [one, two] : [one],
     limit: pick<number | string>([1, 1, 2, '50%']),
     failureBudget: pick([1, 1, 2]),
-    faults: [...bad, ...faults].sort((a, b) => a.atMs - b.atMs),
+    pace,
+    startMs,
+    faults: [...bad, ...faults, ...paced, ...belated(seed, count)].sort((a, b) => a.atMs - b.atMs),
   }
 }
