@@ -1,7 +1,7 @@
 /** What is done while a change is open. */
 import type { Log } from '../../kube/log.ts'
 import type { Observed } from '../engines/engine.ts'
-import { committed, undone } from '../journal/memory.ts'
+import { committed, type Memory, undone } from '../journal/memory.ts'
 import type { Why } from '../journal/records.ts'
 import { steps } from '../steps/index.ts'
 import type { StepName } from '../steps/step.ts'
@@ -15,6 +15,8 @@ export interface Changing extends Acting {
   readonly log: Log
   /** Looks at the node. */
   readonly look: () => Promise<Observed>
+  /** Removes the programs that Drydock brought and that nobody needs any more. */
+  readonly tidy: (memory: Memory) => Promise<void>
 }
 
 /** How long to wait after something that must be written could not be. */
@@ -114,6 +116,7 @@ export class Changer {
     const answer = { ...answerOf({ ...work, end }, end), phase: 'RolledBack' } as const
     this.#ledger.remember((memory) => undone(memory, work, answer))
     await this.#ledger.close(answer)
+    await this.#tidy()
   }
 
   async commit(): Promise<void> {
@@ -124,6 +127,16 @@ export class Changer {
     const answer = { ...answerOf(work, this.#parts.clock.instant()), phase: 'Committed', message } as const
     this.#ledger.remember((memory) => committed(memory, work, answer))
     await this.#untilWritten(() => this.#ledger.close(answer))
+    await this.#tidy()
+  }
+
+  /** What stays takes space and nothing else; the end of the next change tries again. */
+  async #tidy(): Promise<void> {
+    try {
+      await this.#parts.tidy(this.#ledger.state.memory)
+    } catch (error) {
+      this.#parts.log.warn('programs that nobody needs could not be removed', { error })
+    }
   }
 
   /** What the status shows is what is there now; a look that fails takes nothing from the proof. */

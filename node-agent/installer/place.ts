@@ -7,6 +7,9 @@ import { replaceFile } from '../host/durable.ts'
 import { nodeDisk } from '../host/node-disk.ts'
 import type { PayloadFile } from './payload.ts'
 
+/** Programs of container engines, in the folder of the versions. */
+const enginesFolder = 'engines'
+
 /** The files that are missing on the host or differ there. */
 export async function differing(files: readonly PayloadFile[], folder: string): Promise<readonly PayloadFile[]> {
   const differ = await Promise.all(
@@ -30,9 +33,9 @@ export async function place(files: readonly PayloadFile[], folder: string): Prom
   }
 }
 
-/** Other versions, which nothing runs any more. */
+/** Other versions, which nothing runs any more. What the node engine has put beside them is its own affair: nodes run it. */
 export async function removeOthers(folder: string, version: string): Promise<readonly string[]> {
-  const others = (await readdir(folder)).filter((name) => name !== version)
+  const others = (await readdir(folder)).filter((name) => name !== version && name !== enginesFolder)
   for (const name of others) await rm(join(folder, name), { recursive: true })
   return others
 }
