@@ -3,8 +3,10 @@ import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
 import { detect } from '../../node-agent/engines/containerd/detect.ts'
 import { layout } from '../../node-agent/engines/containerd/layout.ts'
 import { migrated } from '../../node-agent/engines/containerd/migrate.ts'
+import { strangers } from '../../node-agent/engines/containerd/strangers.ts'
 import { ignoredKeys, importRefusal } from '../../node-agent/engines/containerd/upgrade.ts'
 import type { FileEdit, Staged } from '../../node-agent/engines/engine.ts'
+import type { Host } from '../../node-agent/host/host.ts'
 import { containerdConfig } from '../cluster/containerd-config.ts'
 import { type HostOf, hostOf } from './detect-host.ts'
 
@@ -149,4 +151,22 @@ t.test('how systemd runs the programs of an archive', async (t) => {
   ]) {
     t.match(unit, new RegExp(`^${line}$`, 'm'))
   }
+})
+
+t.test('containers of others on the same containerd', async (t) => {
+  const ctr = (namespace: string, rest: string) => `/usr/bin/ctr --namespace ${namespace} ${rest}`
+  const given = node('[Service]\nExecStart=/usr/bin/containerd\n')
+  const host = hostOf({
+    ...given,
+    programs: {
+      ...given.programs,
+      '/usr/bin/containerd config default': 'version = 2\n',
+      [ctr('k8s.io', 'namespaces list --quiet')]: 'k8s.io\nmoby\ndefault\n',
+      [ctr('moby', 'tasks list --quiet')]: `${'3f'.repeat(32)}\n`,
+      [ctr('default', 'tasks list --quiet')]: '',
+    },
+  })
+  t.same(await strangers(host), [], 'it does not run')
+  const running: Host = { ...host, unit: async (name) => ({ ...(await host.unit(name)), activeState: 'active' }) }
+  t.same(await strangers(running), ['moby/3f3f3f3f3f3f'])
 })

@@ -6,6 +6,9 @@ import { platform, runFor } from '../image-programs.ts'
 import { find } from '../programs.ts'
 import { detect } from './detect.ts'
 
+/** What the kubelet makes is in this one; Docker and nerdctl have others. */
+export const podNamespace = 'k8s.io'
+
 export const images: ImageStore = {
   cannot: async (host) => {
     const { program, folders } = await ctrOf(host)
@@ -16,16 +19,18 @@ export const images: ImageStore = {
   export: async (host, names, archive, timeoutMs) => {
     await host.removeFile(archive)
     const argv = ['images', 'export', '--platform', platform, archive, ...names]
-    await runFor(host, [...(await commandOf(host)), ...argv], timeoutMs)
+    await runFor(host, [...(await ctrCommand(host, podNamespace)), ...argv], timeoutMs)
   },
   import: async (host, archive, timeoutMs) => {
-    await runFor(host, [...(await commandOf(host)), 'images', 'import', '--platform', platform, archive], timeoutMs)
+    const argv = ['images', 'import', '--platform', platform, archive]
+    await runFor(host, [...(await ctrCommand(host, podNamespace)), ...argv], timeoutMs)
   },
 }
 
-async function commandOf(host: Host): Promise<string[]> {
+/** The beginning of a command of ctr, which talks to the containerd of the unit. */
+export async function ctrCommand(host: Host, namespace: string): Promise<string[]> {
   const { program, socket } = await ctrOf(host)
-  return [program ?? 'ctr', ...(socket ? ['--address', socket] : []), '--namespace', 'k8s.io']
+  return [program ?? 'ctr', ...(socket ? ['--address', socket] : []), '--namespace', namespace]
 }
 
 /** The ctr beside the containerd that the unit runs comes first: a host may have several, and they are of one version. */

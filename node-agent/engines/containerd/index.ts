@@ -3,8 +3,10 @@ import type { Engine } from '../engine.ts'
 import { actionFor } from './action.ts'
 import { renderConfig } from './config.ts'
 import { detect } from './detect.ts'
+import { images } from './images.ts'
 import { layout } from './layout.ts'
 import { unit } from './paths.ts'
+import { strangers } from './strangers.ts'
 import { validate } from './validate.ts'
 
 export const containerd: Engine = {
@@ -15,5 +17,7 @@ export const containerd: Engine = {
   render: renderConfig,
   validate,
   action: actionFor,
+  strangers,
+  images,
   layout,
 }
