@@ -113,10 +113,11 @@ export class Rig {
     }
   }
 
-  async addNode(name: string, labels: Record<string, string> = {}): Promise<void> {
-    await this.client.create<KubeObject>(Nodes, {
+  async addNode(name: string, labels: Record<string, string> = {}, taints: readonly object[] = []): Promise<void> {
+    await this.client.create(Nodes, {
       metadata: { name, labels: { ...labels, 'kubernetes.io/hostname': name } },
-    })
+      ...(taints.length > 0 && { spec: { taints } }),
+    } as KubeObject)
     await this.setNodeStatus(name)
   }
 
@@ -198,6 +199,18 @@ export class Rig {
       spec: full,
     }
     await this.client.apply<RuntimeProfile>(RuntimeProfiles, profile, { fieldManager: 'test', force: true })
+  }
+
+  async annotate(name: string, annotations: Record<string, string | null>): Promise<void> {
+    await this.client.patch(RuntimeProfiles, { name }, { metadata: { annotations } }, { kind: 'merge' })
+  }
+
+  /** Waits until the status of the profile says this. */
+  untilSays(name: string, wanted: RegExp): Promise<void> {
+    return this.until(`${wanted}`, async () => {
+      const message = (await this.profile(name))?.status?.message ?? 'no message'
+      return wanted.test(message) ? undefined : message
+    })
   }
 
   profile(name: string): Promise<RuntimeProfile | undefined> {

@@ -265,6 +265,125 @@ t.test(
   },
 )
 
+t.test('a gate about an object of the cluster: absent, closed, then open', async (t) => {
+  await rig.addNode('worker-1')
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  const gate = (message: string) => ({
+    name: 'no-freeze',
+    object: { apiVersion: 'v1', kind: 'ConfigMap', namespace, name: 'freeze' },
+    cel: "object.data.frozen == 'no'",
+    message,
+  })
+  const apply = (message: string) =>
+    rig.apply('p', { handlers: [{ name: 'runc' }], rollout: { gates: [gate(message)] } })
+  await apply('the shop is open')
+  await rig.untilSays('p', /^Gate no-freeze cannot be asked: ConfigMap freeze in shop is not there$/)
+  const writes = operator.wire.writes.length
+  await systemClock.sleep(2_000)
+  t.equal(operator.wire.writes.length, writes, 'waiting writes nothing')
+  const configMaps = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true }
+  await rig.client.create(configMaps, {
+    metadata: { name: 'freeze', namespace },
+    data: { frozen: 'yes' },
+  } as KubeObject)
+  // Another gate is asked at once, the same one every 30 seconds.
+  await apply('it is Black Friday')
+  await rig.untilSays('p', /^Gate no-freeze holds the rollout: it is Black Friday$/)
+  t.same(cordonedByUs(await rig.nodes()), [])
+  await rig.client.patch(configMaps, { namespace, name: 'freeze' }, { data: { frozen: 'no' } }, { kind: 'merge' })
+  await apply('it was Black Friday')
+  await rig.untilReady('p')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('nodes that join with the startup taint are admitted proven, or when no profile selects them', async (t) => {
+  const taints = [
+    { key: 'drydock.dev/not-ready', effect: 'NoSchedule' },
+    { key: 'example.com/other', value: 'x', effect: 'NoSchedule' },
+  ]
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }], nodeSelector: { matchLabels: { pool: 'a' } } })
+  await Promise.all([
+    rig.addNode('other-1', { pool: 'b' }, taints),
+    ...[1, 2, 3].map((index) => rig.addNode(`worker-${index}`, { pool: 'a' }, taints)),
+  ])
+  const isTainted = async (): Promise<string[]> =>
+    (await rig.nodes()).flatMap(({ metadata, spec }) =>
+      spec?.taints?.some(({ key }) => key === taints[0]?.key) ? [metadata.name ?? ''] : [],
+    )
+  await rig.until('the node that nobody selects', async () =>
+    (await isTainted()).includes('other-1') ? 'tainted' : undefined,
+  )
+  await rig.until('the others', async () => (await isTainted()).join() || undefined)
+  await rig.untilReady('p')
+  for (const { metadata, spec } of await rig.nodes()) {
+    t.ok(
+      spec?.taints?.some(({ key }) => key === 'example.com/other'),
+      `${metadata.name} keeps the taint of others`,
+    )
+  }
+  for (const { metadata, status } of await rig.runtimes()) {
+    t.equal(status?.phase === 'Committed', metadata.name.startsWith('worker'), metadata.name)
+  }
+  const patches = operator.wire.writes.filter(({ path }) => path.startsWith('/api/v1/nodes/worker'))
+  t.equal(patches.length, 3, 'one write a Node: no cordon, and the taint goes with the return')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('an abort gives back what drains; taken away, the node has its turn again', async (t) => {
+  await rig.addNode('worker-1')
+  await rig.addPod(namespace, 'data', 'worker-1', { emptyDir: true })
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }] })
+  await rig.untilSays('p', /Pod shop\/data has data/)
+  t.same(cordonedByUs(await rig.nodes()), ['worker-1'])
+  await rig.annotate('p', { 'drydock.dev/abort': 'now' })
+  await rig.untilSays(
+    'p',
+    /^The rollout was aborted: remove the annotation drydock\.dev\/abort of RuntimeProfile p to go on$/,
+  )
+  t.notOk((await rig.nodes())[0]?.spec?.unschedulable)
+  t.match((await rig.reports())[0]?.status, { phase: 'Failed', nodes: [{ result: 'Skipped', reason: 'Aborted' }] })
+  await rig.client.delete(Pods, { namespace, name: 'data' })
+  await rig.annotate('p', { 'drydock.dev/abort': null })
+  await rig.untilReady('p')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('drift is repaired without a word of anybody, and reported', async (t) => {
+  await rig.addNode('worker-1')
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }], drift: 'Repair' })
+  await rig.untilReady('p')
+  const drift = { status: { drifted: true } }
+  await rig.client.patch(NodeRuntimes, { name: 'worker-1' }, drift, { kind: 'merge', subresource: 'status' })
+  await rig.until('the repair', async () => {
+    const [runtime] = await rig.runtimes()
+    return runtime?.spec?.attempt === 2 ? undefined : `attempt ${runtime?.spec?.attempt}`
+  })
+  await rig.client.patch(
+    NodeRuntimes,
+    { name: 'worker-1' },
+    { status: { drifted: false } },
+    { kind: 'merge', subresource: 'status' },
+  )
+  await rig.untilReady('p')
+  t.equal((await rig.reports()).length, 2)
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
 t.test('two profiles in conflict: the node is untouched and both say so', async (t) => {
   await rig.addNode('worker-1')
   const agents = new ScriptedAgents(rig)
