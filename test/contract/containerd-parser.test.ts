@@ -143,6 +143,7 @@ for (const engine of engines) {
       'that with CRLF': ran.stdout.replaceAll('\n', '\r\n'),
       'a file of version 2': containerdConfig(2, cluster),
       'an empty file': '',
+      "as Docker's packages bring it": '# x\ndisabled_plugins = ["cri"]\n#root = "/var/lib/containerd"\n',
       ...(major >= 2 ? { 'a file of version 3': containerdConfig(3, cluster) } : {}),
     }
     for (const [name, text] of Object.entries(cases)) {

@@ -285,6 +285,24 @@ t.test('a file of 1.x that names only another handler gets its runc back', async
   t.match(render(found(text, '2.3.7'), {}), { edits: [] }, '2.x keeps it by itself')
 })
 
+t.test('a file as the packages of Docker bring it gets its CRI plugin back', async (t) => {
+  const text =
+    '# Copyright\n\ndisabled_plugins = ["cri"]\n\n#root = "/var/lib/containerd"\n#[grpc]\n#  address = "/x"\n'
+  const { text: after } = render(found(text), { cgroupDriver: 'systemd' })
+  t.match(after, /^# Copyright\n\ndisabled_plugins = \[\]\nversion = 2\n\n#root/)
+  t.match(after, /options\]\n\s+SystemdCgroup = true/)
+  t.match(
+    render(found(text, '2.3.7'), {}).text,
+    /disabled_plugins = \[\]\nversion = 3\n/,
+    'with nothing else asked for',
+  )
+  const named = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.x.v1.y"]\n'
+  t.match(render(found(named), {}).text, 'version = 2\ndisabled_plugins = ["io.containerd.x.v1.y"]\n')
+  t.match(refusal(found('disabled_plugins = ["cri", "aufs"]\n'), {}), { reason: 'ConfigVersionMissing' })
+  const imports = { '/etc/x.toml': 'version = 3\ndisabled_plugins = ["io.containerd.cri.v1.runtime"]\n' }
+  t.match(refusal(found('version = 3\n', '2.3.7', imports), {}), { reason: 'CriDisabled', message: /x\.toml:2/ })
+})
+
 t.test('refused, with the file, the line and what to do', async (t) => {
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
   const wanted = { cgroupDriver: 'systemd' } as const
@@ -308,12 +326,6 @@ t.test('refused, with the file, the line and what to do', async (t) => {
       /config\.toml:1 is of version 5.*at most version 4/,
     ],
     ['newer than the daemon', found('version = 3\n', '1.7.24'), 'ConfigVersionNew', /at most version 2/],
-    [
-      'docker',
-      found('# docker\ndisabled_plugins = ["cri"]\nversion = 2\n'),
-      'CriDisabled',
-      /config\.toml:2 disables containerd's CRI plugin/,
-    ],
     ['not TOML', found('version = 2\nx = = 1\n'), 'ConfigInvalid', /config\.toml:2 is not valid TOML/],
     [
       'template of k3s',

@@ -4,7 +4,7 @@ import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
 import { edited, originalOf, treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
 import { type Change, isTable, parseTree, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
-import { documentsOf } from './documents.ts'
+import { documentsOf, groundwork } from './documents.ts'
 import { migrated } from './migrate.ts'
 import { isAtLeast, layoutOf, majorOf } from './paths.ts'
 import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
@@ -67,17 +67,17 @@ function isThere(...files: readonly (Buffer | undefined)[]): boolean {
 
 function withTarget(found: Found, main: FileFound, target: Target): Buffer | undefined {
   const documents = documentsOf(found, main)
-  const [{ version, tree }] = documents
+  const [{ version }] = documents
+  const ground = groundwork(documents[0])
   const major = majorOf(found.observed.engine?.version)
   const view = effectiveView(documents, major)
   const explicit = tableAt(documents.map(viewOf).reduce(merge, {}), ['runtimes'])
   const wishes = wishesOf(found, view, { target, explicit })
   checkDefault(main, view, { wishes, version })
-  if (wishes.length === 0) return main.bytes
+  if (wishes.length === 0 && ground.every(({ path }) => path[0] === 'version')) return main.bytes
   checkReachable(documents, wishes, major)
   const changes = wishes.map(({ path, value }) => ({ path: filePath(layoutOf(version), path), value }))
-  const header: Change[] = Object.keys(tree).length === 0 ? [{ path: ['version'], value: version }] : []
-  const bytes = edited(main, [...header, ...changes])
+  const bytes = edited(main, [...ground, ...changes])
   checkOverrides(documentsOf(found, { ...main, bytes }), wishes, major)
   return bytes
 }

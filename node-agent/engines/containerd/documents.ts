@@ -3,8 +3,8 @@ import type { FileFound, Found } from '../engine.ts'
 import { Refused, textOf } from '../refused.ts'
 import { treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
-import type { Tree } from '../toml/tree.ts'
-import { layoutOf, majorOf, newestVersion, versionForNew } from './paths.ts'
+import { type Change, type Tree, tableAt } from '../toml/tree.ts'
+import { criPlugins, majorOf, newestVersion, versionForNew } from './paths.ts'
 import type { Document } from './view.ts'
 
 /** The main file first. A file without any key counts as one of the version that a new file would have. */
@@ -15,14 +15,24 @@ export function documentsOf(found: Found, main: FileFound): readonly [Document, 
     const tree = treeOf(file)
     return checked({ path: file.path, tree, version: numberOf(tree) ?? version }, file)
   })
-  return [checked({ path: main.path, tree: treeOf(main), version }, main), ...documents]
+  return [{ path: main.path, tree: treeOf(main), version }, ...documents]
+}
+
+/** What makes the file one that says its version and has the CRI plugin: Docker's packages bring one that does neither. */
+export function groundwork({ tree, version }: Document): Change[] {
+  const disabled = disabledPlugins(tree)
+  const kept = disabled.filter((plugin) => !criPlugins.includes(plugin))
+  return [
+    ...(numberOf(tree) === undefined ? [{ path: ['version'], value: version }] : []),
+    ...(kept.length < disabled.length ? [{ path: ['disabled_plugins'], value: kept }] : []),
+  ]
 }
 
 function versionOf(found: Found, main: FileFound): number {
   const tree = treeOf(main)
   const version = numberOf(tree)
   const engine = found.observed.engine?.version
-  if (version === undefined && Object.keys(tree).length === 0) return versionForNew(majorOf(engine))
+  if (version === undefined && isOfAnyVersion(tree)) return versionForNew(majorOf(engine))
   const migrate = `run "containerd config migrate" and put its output there, or add what the file lacks`
   if (version === undefined) {
     throw new Refused(
@@ -45,16 +55,29 @@ function versionOf(found: Found, main: FileFound): number {
   return version
 }
 
+/** Everything outside of plugins is alike in all versions, but for the short names that version 1 has for plugins. */
+function isOfAnyVersion(tree: Tree): boolean {
+  const named = [...disabledPlugins(tree), ...listAt(tree, 'required_plugins')].filter((plugin) => plugin !== 'cri')
+  return Object.keys(tableAt(tree, ['plugins'])).length === 0 && named.every((plugin) => plugin.startsWith('io.'))
+}
+
 function checked(document: Document, file: FileFound): Document {
-  const disabled = document.tree['disabled_plugins']
-  const { plugins } = layoutOf(document.version)
-  const cri = Array.isArray(disabled) ? disabled.find((plugin) => plugins.includes(plugin)) : undefined
-  if (cri === undefined) return document
+  const plugin = disabledPlugins(document.tree).find((each) => criPlugins.includes(each))
+  if (plugin === undefined) return document
   const line = lineOf(textOf(file.path, file.bytes), ['disabled_plugins'])
   throw new Refused(
     'CriDisabled',
-    `${file.path}:${line} disables containerd's CRI plugin ("${cri}" in disabled_plugins), so no kubelet can use it: remove "${cri}" from that list`,
+    `${file.path}:${line} disables containerd's CRI plugin ("${plugin}" in disabled_plugins), so no kubelet can use it: remove "${plugin}" from that list`,
   )
+}
+
+function disabledPlugins(tree: Tree): string[] {
+  return listAt(tree, 'disabled_plugins')
+}
+
+function listAt(tree: Tree, key: string): string[] {
+  const list = tree[key]
+  return Array.isArray(list) ? list.map(String) : []
 }
 
 function numberOf(tree: Tree): number | undefined {

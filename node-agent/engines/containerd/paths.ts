@@ -14,14 +14,15 @@ export const criV2 = ['plugins', 'io.containerd.grpc.v1.cri']
 export const runtimeV3 = ['plugins', 'io.containerd.cri.v1.runtime']
 export const imagesV3 = ['plugins', 'io.containerd.cri.v1.images']
 
+/** Entries of disabled_plugins that take CRI away. */
+export const criPlugins: readonly string[] = ['cri', criV2[1]!, runtimeV3[1]!, imagesV3[1]!]
+
 export interface Layout {
   /** The plugin sections that hold CRI settings. */
   readonly sections: readonly Path[]
   readonly runtimes: Path
   readonly defaultRuntime: Path
   readonly sandboxImage: Path
-  /** Entries of disabled_plugins that take CRI away. */
-  readonly plugins: readonly string[]
 }
 
 /** Versions 3 and 4 differ only in tables that Drydock does not touch. */
@@ -32,7 +33,6 @@ export function layoutOf(version: number): Layout {
     runtimes: [...runtime, 'containerd', 'runtimes'],
     defaultRuntime: [...runtime, 'containerd', 'default_runtime_name'],
     sandboxImage: version === 2 ? [...criV2, 'sandbox_image'] : [...imagesV3, 'pinned_images', 'sandbox'],
-    plugins: ['cri', ...['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images']],
   }
 }
 

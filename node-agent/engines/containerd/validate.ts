@@ -7,7 +7,7 @@ import { withStaged } from '../staged.ts'
 import { same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { inVersion3, statedVersion } from './config.ts'
 import { dump, programOf } from './detect.ts'
-import { layoutOf, runcType } from './paths.ts'
+import { criPlugins, runcType } from './paths.ts'
 import { leavesOf } from './version3.ts'
 import { driverOfHandler, handlersOf, viewOf } from './view.ts'
 
@@ -55,11 +55,11 @@ async function checkFile(
 ): Promise<Refusal | undefined> {
   const dumped = await dump(host, found.observed.engine?.binary ?? 'containerd', file)
   if ('reason' in dumped) return dumped
-  const { tree, version } = dumped
+  const { tree } = dumped
   const view = viewOf(dumped)
   const handlers = handlersOf(view)
   const disabled = Array.isArray(tree['disabled_plugins']) ? tree['disabled_plugins'] : []
-  const cri = disabled.find((plugin) => layoutOf(version).plugins.includes(plugin))
+  const cri = disabled.find((plugin) => criPlugins.includes(String(plugin)))
   if (cri !== undefined) return mismatch(`its CRI plugin is disabled ("${cri}" in disabled_plugins)`)
   return (
     checkDefault(view, target) ?? checkWanted(view, target) ?? (await checkPrograms(host, found, { handlers, target }))
