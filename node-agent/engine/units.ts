@@ -28,6 +28,8 @@ const nodeFlags = [
   '--single-threaded-gc',
   '--max-semi-space-size=1',
   '--v8-pool-size=0',
+  // For the one place that makes much garbage at a time: a download.
+  '--expose-gc',
 ]
 
 /** Whatever a node may call its engines and its kubelet; those that are not there are ignored. */

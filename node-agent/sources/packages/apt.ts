@@ -19,7 +19,9 @@ const lock = ['-o', `DPkg::Lock::Timeout=${lockSeconds}`]
 /** A configuration file that was edited stays; the package's own lies beside it as `.dpkg-dist`. */
 const keepConfig = ['-o', 'Dpkg::Options::=--force-confold']
 /** Without sources there is nothing that apt could ask the network for. */
-const offline = ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', 'Dir::Etc::SourceParts=/dev/null']
+const noSources = ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', 'Dir::Etc::SourceParts=/dev/null']
+/** What apt works out without sources is no cache for anybody else. */
+const offline = [...noSources, '-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache=']
 const explicit = ['--yes', '--no-install-recommends', '--allow-downgrades', '--allow-change-held-packages']
 
 /** Fields of dpkg-query, with a blank between them. */
