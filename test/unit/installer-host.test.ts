@@ -122,8 +122,9 @@ t.test('a new version replaces the old one, which goes last', async (t) => {
   const { root, systemd, of } = await given(t)
   await install(await of())
   systemd.acts.length = 0
+  await mkdir(join(root, 'opt/drydock/engines/containerd-0123456789ab'), { recursive: true })
   await install(await of({ version: '2.0.0' }))
-  t.strictSame(await readdir(join(root, 'opt/drydock')), ['2.0.0'])
+  t.strictSame(await readdir(join(root, 'opt/drydock')), ['2.0.0', 'engines'], 'nodes run programs from there')
   t.strictSame(systemd.acts, ['stop drydock-engine.socket', 'reload', 'start drydock-engine.socket'])
 })
 
