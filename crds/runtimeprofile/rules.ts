@@ -66,6 +66,14 @@ export const sha256Rules = matching(
   'write the SHA-256 of the file: 64 digits of lower-case hexadecimal',
 )
 
+/** Removing a store cannot be undone, and nothing says yet when a node has soaked long enough for it. */
+export const previousEngineRules: readonly Rule[] = [
+  {
+    rule: "self != 'purge'",
+    message: 'purge is not supported in this version; write disable, and remove what the report names as residue',
+  },
+]
+
 export const dnsLabelRules = matching(
   '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
   'write a DNS label: lower-case letters, digits and -, with a letter or digit at both ends, such as crun',

@@ -51,5 +51,6 @@ export const migration = obj('What happens when a node gets another engine.', {
   previousEngine: oneOf(
     'What becomes of the former engine: keep leaves it running for others, disable stops it and keeps it from starting, purge also removes its store after the soak. Absent: disable, but refused as long as containers run on it that are not the kubelet’s.',
     ['keep', 'disable', 'purge'],
+    { 'x-kubernetes-validations': rules.previousEngineRules },
   ),
 })

@@ -548,6 +548,11 @@ const refusedParts: readonly Refused[] = [
     says: /spec\.migration\.previousEngine: Unsupported value: .*keep.*disable.*purge/,
   },
   {
+    name: 'a former engine that is purged',
+    patch: spec({ migration: { previousEngine: 'purge' } }),
+    says: /spec\.migration\.previousEngine: .*purge is not supported in this version; write disable/,
+  },
+  {
     name: 'a field that does not exist',
     patch: spec({ cgroupdriver: 'systemd' }),
     says: /unknown field "spec\.cgroupdriver"/,
@@ -598,7 +603,7 @@ export const fullProfile: Patch = spec({
     },
   ],
   sandboxImage: 'registry.k8s.io/pause:3.10.2',
-  migration: { images: 'transfer', previousEngine: 'purge' },
+  migration: { images: 'transfer', previousEngine: 'disable' },
   rollout: {
     maxUnavailable: '10%',
     failureBudget: 1,
