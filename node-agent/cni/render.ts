@@ -2,6 +2,7 @@
 import { basename } from 'node:path/posix'
 import type { FileEdit, FileFound, Pasts } from '../engines/engine.ts'
 import { sameBytes } from '../engines/refused.ts'
+import { pluginTypes } from './network.ts'
 
 /** Files that engines and their tools install for a node without a cluster. */
 const ofEngines =
@@ -44,17 +45,4 @@ function isNetwork({ path, bytes }: FileFound): boolean {
   if (!/\.(?:conf|conflist|json)$/.test(path)) return false
   const types = pluginTypes(bytes)
   return types.some((type) => type !== 'loopback')
-}
-
-function pluginTypes(bytes: Buffer | undefined): string[] {
-  let network: { type?: unknown; plugins?: unknown } | null
-  try {
-    network = JSON.parse(bytes?.toString() ?? '')
-  } catch {
-    return []
-  }
-  const plugins: unknown[] = Array.isArray(network?.plugins) ? network.plugins : [network]
-  return plugins
-    .map((plugin) => (plugin as { type?: unknown } | null)?.type)
-    .filter((type): type is string => typeof type === 'string' && type !== '')
 }

@@ -77,6 +77,8 @@ export interface Found {
   readonly defaults?: string
   /** Folders with CNI plugins that the host's network names and the engine, without Drydock, does not look into. */
   readonly cniFolders?: readonly string[]
+  /** Folders in which the program looks for CNI plugins; undefined when a file of the host says it. */
+  readonly cniDefaults?: readonly string[]
   /** With staged programs: the version of the program that runs now, where there is one. */
   readonly replaces?: string
   /** Why nothing can be rendered: the engine's own parser refuses the files as they are. */

@@ -303,6 +303,38 @@ t.test('a file as the packages of Docker bring it gets its CRI plugin back', asy
   t.match(refusal(found('version = 3\n', '2.3.7', imports), {}), { reason: 'CriDisabled', message: /x\.toml:2/ })
 })
 
+t.test('CNI plugins that lie where the program does not look', async (t) => {
+  const list = `[plugins."io.containerd.cri.v1.runtime".cni]`
+  const where = (text: string | undefined, version: string, cni: Partial<Found>) => ({
+    ...found(text, version),
+    ...cni,
+  })
+  const debian = { cniFolders: ['/usr/lib/cni'], cniDefaults: ['/opt/cni/bin'] }
+  const added = render(where('version = 3\n', '2.3.7', debian), {})
+  t.equal(added.text, `version = 3\n\n${list}\n  bin_dirs = ["/opt/cni/bin", "/usr/lib/cni"]\n`)
+  const pasts = new Map([[path, { original: Buffer.from('version = 3\n'), written: added.edits[0]!.after }]])
+  const later = where(added.text, '2.3.7', { cniFolders: ['/opt/cni/bin', '/usr/lib/cni'] })
+  t.same(render(later, {}, pasts).edits, [], 'twice is once')
+  t.match(
+    render(where('version = 3\n', '2.0.4', debian), {}).text,
+    /cni\]\n {2}bin_dir = "\/usr\/lib\/cni"/,
+    '2.0 has no list',
+  )
+  t.match(
+    render(where(undefined, '1.7.24', debian), {}).text,
+    /^version = 2\n\n\[.*cri"\.cni\]\n {2}bin_dir = "\/usr\/lib\/cni"/,
+  )
+  const single = `version = 3\n${list}\nbin_dir = "/opt/cni/bin" # old\n`
+  t.match(
+    render(where(single, '2.3.7', debian), {}).text,
+    /cni\]\n.*bin_dirs = \["\/opt\/cni\/bin", "\/usr\/lib\/cni"\]/s,
+  )
+  t.notMatch(render(where(single, '2.3.7', debian), {}).text, /bin_dir =/)
+  for (const fine of [{ cniFolders: ['/opt/cni/bin'], cniDefaults: ['/opt/cni/bin/'] }, { cniFolders: [] }]) {
+    t.same(render(where('version = 3\n', '2.3.7', fine), {}).edits, [])
+  }
+})
+
 t.test('refused, with the file, the line and what to do', async (t) => {
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
   const wanted = { cgroupDriver: 'systemd' } as const

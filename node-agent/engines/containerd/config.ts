@@ -4,6 +4,7 @@ import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
 import { edited, originalOf, treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
 import { type Change, isTable, parseTree, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
+import { cniWishes } from './cni.ts'
 import { documentsOf, groundwork } from './documents.ts'
 import { migrated } from './migrate.ts'
 import { isAtLeast, layoutOf, majorOf } from './paths.ts'
@@ -68,7 +69,7 @@ function isThere(...files: readonly (Buffer | undefined)[]): boolean {
 function withTarget(found: Found, main: FileFound, target: Target): Buffer | undefined {
   const documents = documentsOf(found, main)
   const [{ version }] = documents
-  const ground = groundwork(documents[0])
+  const ground = [...groundwork(documents[0]), ...cniWishes(found, documents)]
   const major = majorOf(found.observed.engine?.version)
   const view = effectiveView(documents, major)
   const explicit = tableAt(documents.map(viewOf).reduce(merge, {}), ['runtimes'])

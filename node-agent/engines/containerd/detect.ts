@@ -1,10 +1,12 @@
 /** What containerd there is on a host: by its systemd unit, never by PATH, because a host may have several. */
 import { dirname, isAbsolute, join, matchesGlob } from 'node:path/posix'
+import { foldersWithPlugins } from '../../cni/plugins.ts'
 import type { Host } from '../../host/host.ts'
 import type { FileFound, Found, Observed, OciRuntime, Refusal, Staged } from '../engine.ts'
 import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
 import { textOf } from '../refused.ts'
 import { parseTree, type Tree, valueAt } from '../toml/tree.ts'
+import { binFoldersIn } from './cni.ts'
 import { defaultConfig, majorOf, runcType } from './paths.ts'
 import { type Service, serviceOf } from './service.ts'
 import { importRefusal, upgradeRefusal } from './upgrade.ts'
@@ -30,6 +32,7 @@ export async function detect(host: Host, staged?: Staged): Promise<Found | undef
   if (refusal || 'reason' in dumped) {
     return { observed: { engine }, ociRuntimes: [], ...known, ...(refusal ? { refusal } : {}) }
   }
+  const cni = await cniOf(host, dumped, { files: configFiles, staged })
   const lost = await lostBy(host, service, { observed: { engine }, ociRuntimes: [], ...known, log: dumped.log })
   const { observed, ociRuntimes } = await effective(host, dumped, searchPath)
   const stated = treeOrNone(main)['version']
@@ -39,8 +42,21 @@ export async function detect(host: Host, staged?: Staged): Promise<Found | undef
     observed: { ...observed, engine: { ...engine, configVersion, ...(socket ? { socket } : {}) } },
     ociRuntimes,
     ...known,
+    ...cni,
     ...(lost ? { refusal: lost } : {}),
   }
+}
+
+/** Builds differ in where they look for CNI plugins when no file tells them. */
+async function cniOf(
+  host: Host,
+  { tree, version }: Dumped,
+  { files, staged }: { files: readonly FileFound[]; staged: Staged | undefined },
+): Promise<Pick<Found, 'cniFolders' | 'cniDefaults'>> {
+  const searched = binFoldersIn(tree, version) ?? []
+  const isSpelled = files.map(treeOrNone).some((each) => binFoldersIn(each, 2) ?? binFoldersIn(each, 3))
+  const cniFolders = staged?.cniFolder ? [staged.cniFolder] : await foldersWithPlugins(host, searched)
+  return { cniFolders, ...(isSpelled ? {} : { cniDefaults: searched }) }
 }
 
 /** What the files say and the next program does not do any more. */
