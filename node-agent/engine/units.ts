@@ -66,7 +66,9 @@ ExecStart=${command}
 Restart=on-failure
 RestartSec=1
 Environment=MALLOC_ARENA_MAX=1
-UMask=0077
+# Not narrower: what skopeo and apt-get create for others is created under it, and a container's root folder that only
+# root may enter is no use to anybody else. Files of the engine's own have modes of their own.
+UMask=0022
 TimeoutStopSec=30
 `
 
