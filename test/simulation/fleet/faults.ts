@@ -131,8 +131,10 @@ function exchange(fleet: Fleet, node: FleetNode, becomes: Extract<Fault, { kind:
     if (pod.spec?.['nodeName'] === name)
       fleet.api.remove({ by: 'cluster', process: 'cluster' }, 'pods', pod.metadata.name)
   }
-  node.isRegisteredAnew = becomes === 'registered anew'
-  if (node.isRegisteredAnew) return
+  if (becomes === 'registered anew') {
+    node.isForgotten = true
+    return
+  }
   node.machine.process.alive = false
   node.courier.alive = false
   node.machine.isUp = false

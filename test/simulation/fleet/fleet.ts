@@ -33,8 +33,8 @@ export interface FleetNode {
   leaseMs: number
   reported: string
   reportedMs: number
-  /** Its Node was deleted and came back: what Drydock had noted with the former one is lost. */
-  isRegisteredAnew: boolean
+  /** Its Node was deleted and came back: what Drydock had noted with the former one is lost until its next order. */
+  isForgotten: boolean
   /** Deleted by a person: its kubelet does not come back by itself. */
   isGone: boolean
   /** Until when the kubelet is stopped. */
@@ -169,7 +169,7 @@ export class Fleet {
       leaseMs: 0,
       reported: '',
       reportedMs: 0,
-      isRegisteredAnew: false,
+      isForgotten: false,
       isGone: false,
       awayUntilMs: 0,
       budgetUntilMs: 0,

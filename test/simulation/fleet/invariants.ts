@@ -262,6 +262,8 @@ export class Invariants implements Watcher {
       this.#fail('conflict', `${name} is selected by two profiles and is ordered ${key}`)
     }
     const node = this.fleet.api.get('nodes', name)
+    const ordered = this.fleet.nodes.find(({ plan }) => plan.name === name)
+    if (ordered && node && spec?.nodeUID === node.metadata.uid) ordered.isForgotten = false
     if (node && spec?.nodeUID !== node.metadata.uid && metadata.ownerReferences?.[0]?.uid === node.metadata.uid) {
       this.#fail('other node', `${name} is ordered for the node ${spec?.nodeUID}, and is ${node.metadata.uid}`)
     }

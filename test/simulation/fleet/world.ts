@@ -169,13 +169,13 @@ class World {
     if (first) this.#invariants.fail('liveness', `it did not converge: ${first}`)
   }
 
-  #shortcomings({ machine, isRegisteredAnew, plan }: FleetNode, profiles: readonly RuntimeProfile[]): string[] {
+  #shortcomings({ machine, isForgotten, plan }: FleetNode, profiles: readonly RuntimeProfile[]): string[] {
     const { name, pool } = plan
     if (machine.isJournalOpen) return [`the journal of ${name} is open`]
     if (this.#fleet.api.get('nodes', name)?.spec?.['unschedulable']) return [`${name} is cordoned`]
     const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool))
-    // The note that it has something to restore went with its former Node.
-    if (isRegisteredAnew && !profile) return []
+    // No profile that is left knows of it: nobody can tell what it has to do with Drydock but its own agent.
+    if (isForgotten && !profile) return []
     const wanted = profile ? wantedBy(profile) : contentOf(originalTarget)
     const found = machine.content(engineFile)
     return found === wanted ? [] : [`${name} runs "${found}" instead of "${wanted}"`]
