@@ -1,11 +1,11 @@
 /** The cluster that is measured, and the programs that measure on its nodes. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
-import { bundle } from '../../images/bundle.ts'
 import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { apply, kubectl } from '../support/install.ts'
+import { installProgram, programFolder } from '../support/on-node.ts'
 import { watching } from './on-node/watching.ts'
 
 /** The two states between which the node is moved. */
@@ -23,8 +23,6 @@ export type State = keyof typeof states
 
 const daemons = 4
 const settleMs = 120_000
-const programFolder = '/opt/drydock-bench'
-const root = join(import.meta.dirname, '../..')
 
 export class Bed {
   readonly cluster: Cluster
@@ -99,21 +97,9 @@ export class Bed {
     await this.kubectl('wait', '--for=condition=Ready', 'pod', '--all', ...onWorker, '--timeout=2m')
   }
 
-  /** Bundles a program of `on-node/` and puts it on the node. Gives the command that runs it in the engine's own Node. */
-  async install(node: string, name: string): Promise<readonly string[]> {
-    const { code } = await bundle({ name, entry: `test/bench/on-node/${name}.ts` }, root, 'bench')
-    const folder = join(this.cluster.rootOf(node), programFolder)
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, `${name}.cjs`), code)
-    return [...this.#engineNode(node), `${programFolder}/${name}.cjs`]
-  }
-
-  /** The command line of the installed engine without its program: the same Node with the same flags. */
-  #engineNode(node: string): readonly string[] {
-    const unit = join(this.cluster.rootOf(node), 'etc/systemd/system/drydock-engine.service')
-    const [, command] = /^ExecStart=(.*) \S+\/engine\.cjs$/m.exec(readFileSync(unit, 'utf8')) ?? []
-    if (!command) throw new Error(`${unit} has no ExecStart that runs engine.cjs`)
-    return command.split(' ')
+  /** Puts a program of `on-node/` on the node. Gives the command that runs it in the engine's own Node. */
+  install(node: string, name: string): Promise<readonly string[]> {
+    return installProgram(this.cluster, node, `test/bench/on-node/${name}.ts`)
   }
 
   /** Runs a program of `on-node/` on the node while something happens there. Gives what it printed at its end. */

@@ -23,7 +23,12 @@ const systemPackages = [
   ...['iproute2', 'iptables', 'conntrack', 'ethtool', 'socat', 'iputils-ping', 'libseccomp2'],
 ]
 
-const enginePackages = ['containerd', 'runc', 'crun', 'containernetworking-plugins']
+/** What a base has beyond the engine-less one. */
+export interface Layer {
+  /** Ends the base's name. */
+  name: string
+  packages: readonly string[]
+}
 
 /** Kept as packages, not installed: busybox for an image. */
 const downloaded = ['busybox-static']
@@ -54,16 +59,16 @@ export async function bareBase(cache: Cache, release: Release): Promise<Base> {
   return { root: join(folder, 'root') }
 }
 
-/** The same with containerd, runc, crun and the CNI plugins of that release. */
-export async function engineBase(cache: Cache, release: Release): Promise<EngineBase> {
+/** The same with packages of that release. */
+export async function engineBase(cache: Cache, release: Release, layer: Layer): Promise<EngineBase> {
   const bare = await bareBase(cache, release)
   const folder = await cache.get({
-    name: `base-${release}`,
-    key: JSON.stringify([bare.root, enginePackages, downloaded, 1]),
+    name: ['base', release, layer.name].filter(Boolean).join('-'),
+    key: JSON.stringify([bare.root, layer.packages, downloaded, 1]),
     build: async (target, detail) => {
       const root = join(target, 'root')
       await must(['cp', '-a', '--reflink=auto', bare.root, root])
-      await installEngine(root, detail)
+      await install(root, layer.packages, detail)
       await keepPackages(root, join(target, 'packages'))
       await removeUnread(root)
     },
@@ -71,7 +76,7 @@ export async function engineBase(cache: Cache, release: Release): Promise<Engine
   return { root: join(folder, 'root'), packages: join(folder, 'packages') }
 }
 
-async function installEngine(root: string, detail: Log): Promise<void> {
+async function install(root: string, packages: readonly string[], detail: Log): Promise<void> {
   const policy = join(root, 'usr/sbin/policy-rc.d')
   // No service may start in a folder that is not a running machine.
   await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
@@ -79,7 +84,7 @@ async function installEngine(root: string, detail: Log): Promise<void> {
   const inside = (...argv: string[]) =>
     must(contained(['chroot', root, 'env', 'DEBIAN_FRONTEND=noninteractive', ...argv]), { onLine: detail })
   await inside('apt-get', 'update', '--quiet')
-  await inside('apt-get', 'install', '--quiet', '--yes', '--no-install-recommends', ...enginePackages)
+  await inside('apt-get', 'install', '--quiet', '--yes', '--no-install-recommends', ...packages)
   await inside('apt-get', 'install', '--quiet', '--yes', '--download-only', '--no-install-recommends', ...downloaded)
   await rm(policy)
   await rm(join(root, 'etc/resolv.conf'))

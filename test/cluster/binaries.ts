@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Cache, exists, fileDigest } from './cache.ts'
+import type { Containerd2 } from './containerd-package.ts'
 import { ensureGo } from './prerequisites.ts'
 import { must } from './process.ts'
 import type { Log } from './progress.ts'
@@ -42,12 +43,12 @@ export async function kubernetes(cache: Cache, settings: Settings): Promise<Kube
 }
 
 /** containerd 2 with its shim and ctr, from `containerd2/` beside this file. */
-export async function containerd2(cache: Cache, settings: Settings): Promise<string> {
+export async function containerd2(cache: Cache, settings: Settings): Promise<Containerd2> {
   const source = join(import.meta.dirname, 'containerd2')
   const version = versionOf('github.com/containerd/containerd/v2', await readFile(join(source, 'go.mod'), 'utf8'))
   const flags = `-s -w -X github.com/containerd/containerd/v2/version.Version=${version}`
   const ready = await readyMade(settings, containerdPrograms)
-  return cache.get({
+  const folder = await cache.get({
     name: 'containerd2',
     key: ready?.key ?? (await sourceKey(source, [], flags)),
     build: async (target, detail) => {
@@ -59,19 +60,30 @@ export async function containerd2(cache: Cache, settings: Settings): Promise<str
       await goBuild({ source, flags, packages, target: `${target}/`, detail })
     },
   })
+  return { folder, version: version.slice(1) }
 }
 
-/** The program that holds a pod's namespaces. */
-export async function pause(cache: Cache, settings: Settings): Promise<string> {
-  const source = join(import.meta.dirname, 'pause')
+/** The folder with the program that holds a pod's namespaces. */
+export function pause(cache: Cache, settings: Settings): Promise<string> {
+  return ownProgram(cache, settings, 'pause')
+}
+
+/** The folder with the program that stands before OCI runtimes on machines that may do less than they want. */
+export function ociAdapter(cache: Cache, settings: Settings): Promise<string> {
+  return ownProgram(cache, settings, 'oci-adapter')
+}
+
+/** A program of one file, from the folder of its name beside this file. */
+async function ownProgram(cache: Cache, settings: Settings, name: string): Promise<string> {
+  const source = join(import.meta.dirname, name)
   const flags = '-s -w'
-  const ready = await readyMade(settings, ['pause'])
+  const ready = await readyMade(settings, [name])
   return cache.get({
-    name: 'pause',
+    name,
     key: ready?.key ?? (await sourceKey(source, ['main.go'], flags)),
     build: async (target, detail) => {
-      const program = join(target, 'pause')
-      if (ready) await copyFile(join(ready.folder, 'pause'), program)
+      const program = join(target, name)
+      if (ready) await copyFile(join(ready.folder, name), program)
       else await goBuild({ source, flags, packages: ['.'], target: program, detail })
     },
   })

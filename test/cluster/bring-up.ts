@@ -1,22 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { aptRepository, serveRepositories } from './apt-repository.ts'
-import { bareBase, engineBase, type Release } from './base.ts'
-import { containerd2, type Kubernetes, kubernetes, pause } from './binaries.ts'
-import { Cache } from './cache.ts'
 import { below, createCgroup, ownCgroup } from './cgroup.ts'
 import type { CgroupDriver } from './containerd-config.ts'
-import { clusterImages, type Images } from './image.ts'
 import { adminKubeconfig, discoverySignature, initialize, joinCluster, proxyKubeconfig, startProxy } from './kubeadm.ts'
-import { tryLock, withLock } from './lock.ts'
+import { tryLock } from './lock.ts'
 import { createNetwork } from './network.ts'
-import { boot, createRoot, enter, installContainerd2, loadImage, type Machine, nodeLogs } from './node.ts'
+import { boot, createRoot, enter, installPrograms, loadImage, type Machine, nodeLogs } from './node.ts'
 import { furnish, type NodeSpec } from './node-files.ts'
 import { isNodeKind, type NodeKindName, nodeKinds } from './node-kind.ts'
-import { ensurePrerequisites } from './prerequisites.ts'
+import { gather, type Parts } from './parts.ts'
+import { succeeded } from './process.ts'
 import { type Log, Progress, waitFor } from './progress.ts'
 import { startRegistry } from './registry.ts'
 import { Cluster } from './running-cluster.ts'
+import { serve } from './serve.ts'
 import { type Settings, settingsFrom } from './settings.ts'
 import {
   type ClusterState,
@@ -38,6 +35,8 @@ export interface ClusterSpec {
   nodes: readonly NodeSpec[]
   /** What the kubelet and the engine of every node start with. */
   cgroupDriver?: CgroupDriver
+  /** Whether nodes can get archives of engines, and a newer package of containerd, from this computer. */
+  offers?: boolean
   log?: Log
   settings?: Settings
 }
@@ -55,7 +54,7 @@ export async function bringUp(spec: ClusterSpec): Promise<Cluster> {
   if (!lock) throw new Error(`cluster ${name} is being brought up or taken down by another process`)
   try {
     await refuseSecond(folder, name)
-    const parts = await gather(spec, settings, progress)
+    const parts = await gather({ nodes: spec.nodes, offers: spec.offers ?? false }, settings, progress)
     const state: ClusterState = {
       name,
       plan: {
@@ -80,15 +79,6 @@ export async function bringUp(spec: ClusterSpec): Promise<Cluster> {
   }
 }
 
-interface Parts {
-  kubernetes: Kubernetes
-  images: Images
-  /** The root to copy, by node name. */
-  roots: Map<string, string>
-  repositories: Partial<Record<Release, string>>
-  containerd2?: string
-}
-
 function checkSpec(name: string, nodes: readonly NodeSpec[]): void {
   const [first] = nodes
   const label = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/
@@ -101,11 +91,7 @@ function checkSpec(name: string, nodes: readonly NodeSpec[]): void {
   }
   if (new Set(nodes.map((node) => node.name)).size < nodes.length) throw new Error('two nodes have the same name')
   if (nodes.length > 100) throw new Error('more than 100 nodes: they would run out of addresses')
-  if (
-    !first?.controlPlane ||
-    nodeKinds[first.kind].engine === 'none' ||
-    nodes.slice(1).some((node) => node.controlPlane)
-  ) {
+  if (!first?.controlPlane || !nodeKinds[first.kind].engine || nodes.slice(1).some((node) => node.controlPlane)) {
     throw new Error('exactly the first node must be the control plane, and it needs an engine')
   }
 }
@@ -120,38 +106,7 @@ async function refuseSecond(folder: string, name: string): Promise<void> {
 /** Builds all that is costly for nodes of these kinds, and brings nothing up. */
 export async function buildParts(kinds: readonly NodeKindName[], log: Log, settings = settingsFrom(process.env)) {
   const nodes = kinds.map((kind) => ({ name: kind, kind, controlPlane: false }))
-  await gather({ nodes }, settings, new Progress(log))
-}
-
-/** All that is costly to make and the same for every cluster. The Go build and debootstrap run side by side: one computes, one downloads. */
-async function gather(spec: ClusterSpec, settings: Settings, progress: Progress): Promise<Parts> {
-  await withLock(
-    'prerequisites',
-    (line) => progress.say(line),
-    () => ensurePrerequisites(progress),
-  )
-  const cache = new Cache(settings.cache, progress)
-  const kinds = spec.nodes.map(({ kind }) => nodeKinds[kind])
-  const releases = [...new Set<Release>(kinds.map(({ release }) => release))]
-  const programs = async () => {
-    const built = await kubernetes(cache, settings)
-    const sandbox = await pause(cache, settings)
-    const newer = kinds.some(({ engine }) => engine === 'containerd2') ? await containerd2(cache, settings) : undefined
-    return { kubernetes: built, pause: sandbox, ...(newer ? { containerd2: newer } : {}) }
-  }
-  const systems = async () => {
-    const repositories: Partial<Record<Release, string>> = {}
-    for (const release of releases) repositories[release] = await aptRepository(cache, release)
-    const roots = new Map<string, string>()
-    for (const [index, { release, engine }] of kinds.entries()) {
-      const base = engine === 'none' ? await bareBase(cache, release) : await engineBase(cache, release)
-      roots.set(spec.nodes[index]!.name, base.root)
-    }
-    return { repositories, roots }
-  }
-  const [built, installed] = await Promise.all([programs(), systems()])
-  const { packages } = await engineBase(cache, kinds[0]!.release)
-  return { ...built, ...installed, images: await clusterImages(cache, { ...built, packages }) }
+  await gather({ nodes, offers: true }, settings, new Progress(log))
 }
 
 async function startServices(folder: string, state: ClusterState, parts: Parts): Promise<void> {
@@ -160,7 +115,7 @@ async function startServices(folder: string, state: ClusterState, parts: Parts):
   await createCgroup(place.cgroup)
   await createNetwork(place.netns, state.plan.nodes.length)
   await startRegistry(join(folder, 'registry'), place)
-  await serveRepositories(join(folder, 'packages'), parts.repositories, place)
+  await serve(folder, parts, place)
 }
 
 interface Start {
@@ -219,7 +174,7 @@ async function unsigned(cluster: Cluster): Promise<string | undefined> {
 
 async function startWorker(machine: Machine, index: number, start: Start & { api: Promise<string> }): Promise<void> {
   await prepare(machine, index, start)
-  if (nodeKinds[machine.spec.kind].engine === 'none') return
+  if (!nodeKinds[machine.spec.kind].engine) return
   const kubeconfig = await start.api
   await explained(machine, () =>
     start.progress.step(`${machine.spec.name}: kubeadm join`, async () => {
@@ -235,19 +190,27 @@ async function prepare(machine: Machine, index: number, { state, parts, progress
   await progress.step(`${name}: copying ${kind}`, async () => {
     await mkdir(join(machine.root, '..'), { recursive: true })
     await createRoot(parts.roots.get(name)!, machine.root)
-    if (nodeKinds[kind].engine === 'containerd2') await installContainerd2(machine.root, parts.containerd2!)
-    await furnish(machine.root, index, state.plan)
+    await installPrograms(machine.root, parts.programs.get(name) ?? [])
+    const { certificate } = parts.offers ?? {}
+    await furnish(machine.root, index, { plan: state.plan, ...(certificate && { offers: certificate }) })
   })
   await progress.step(`${name}: booting`, () => boot(machine))
-  if (nodeKinds[kind].engine === 'none') return
+  if (parts.offers) await trust(machine)
+  const { engine } = nodeKinds[kind]
+  if (!engine) return
   await explained(machine, async () => {
-    await waitFor(`containerd on ${name}`, async () => engineMissing(machine), { timeout: 180_000 })
+    await waitFor(`the engine of ${name}`, async () => missing(machine, engine.serving), { timeout: 180_000 })
     for (const archive of parts.images.everyNode) await loadImage(machine, archive)
   })
 }
 
-async function engineMissing(machine: Machine): Promise<string | undefined> {
-  const { code, stderr } = await enter(machine, ['ctr', 'version'], { timeout: 10_000 })
+async function trust(machine: Machine): Promise<void> {
+  const argv = ['update-ca-certificates']
+  succeeded(argv, await enter(machine, argv, { timeout: 60_000 }))
+}
+
+async function missing(machine: Machine, serving: readonly string[]): Promise<string | undefined> {
+  const { code, stderr } = await enter(machine, serving, { timeout: 10_000 })
   return code === 0 ? undefined : stderr.trim().split('\n').at(-1)
 }
 
@@ -261,6 +224,6 @@ async function explained<T>(machine: Machine, work: () => Promise<T>): Promise<T
 }
 
 async function nodeTail(machine: Machine): Promise<string> {
-  const tail = await nodeLogs(machine, 25, ['kubelet', 'containerd'])
-  return `--- node ${machine.spec.name}, last lines of kubelet and containerd ---\n${tail.trimEnd()}`
+  const tail = await nodeLogs(machine, 25, ['kubelet', 'containerd', 'docker', 'cri-docker', 'crio'])
+  return `--- node ${machine.spec.name}, last lines of kubelet and engine ---\n${tail.trimEnd()}`
 }

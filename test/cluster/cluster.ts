@@ -1,6 +1,8 @@
 /** What tests and the demo use of the test bed. */
 export { bringUp, buildParts, type ClusterSpec } from './bring-up.ts'
+export { lacking, sentence } from './brought.ts'
 export type { CgroupDriver } from './containerd-config.ts'
+export type { Download, DownloadName, Fault } from './downloads.ts'
 export type { NodeSpec } from './node-files.ts'
 export type { NodeKindName } from './node-kind.ts'
 export { CommandError, type Output, type RunOptions, succeeded } from './process.ts'

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, link, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kubernetes } from './binaries.ts'
@@ -78,7 +79,10 @@ async function fillBusybox(root: string, packages: string): Promise<void> {
   await mkdir(programs)
   for (const name of ['etc', 'tmp', 'root', 'var']) await mkdir(join(root, name))
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n')
-  await copyFile(join(folder, 'bin/busybox'), join(programs, 'busybox'))
+  // Debian 13 has it below /usr.
+  const program = ['usr/bin/busybox', 'bin/busybox'].map((path) => join(folder, path)).find(existsSync)
+  if (!program) throw new Error(`${file} has no busybox`)
+  await copyFile(program, join(programs, 'busybox'))
   for (const name of (await must([join(programs, 'busybox'), '--list'])).trim().split('\n')) {
     if (name !== 'busybox') await symlink('busybox', join(programs, name))
   }

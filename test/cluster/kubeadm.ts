@@ -2,11 +2,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { CgroupDriver } from './containerd-config.ts'
+import { containerd } from './engines/containerd.ts'
 import { nodeAddress, serviceNetwork } from './network.ts'
 import { enter, type Machine } from './node.ts'
+import type { NodeSpec } from './node-files.ts'
+import { nodeKinds } from './node-kind.ts'
 import { type Output, succeeded } from './process.ts'
 
-const criSocket = 'unix:///var/run/containerd/containerd.sock'
 /** A bootstrap token for a network that nobody else is on. */
 const tokenId = 'dryd0c'
 const token = `${tokenId}.0123456789abcdef`
@@ -18,7 +20,7 @@ export const auditLog = '/var/log/kubernetes/audit.log'
 
 /** Makes the machine the control plane of a new cluster: `kubeadm init`, without CoreDNS and kube-proxy. */
 export async function initialize(machine: Machine, version: string, cgroupDriver: CgroupDriver): Promise<void> {
-  await writeInto(machine, initFile, initConfig(machine.spec.name, version, cgroupDriver))
+  await writeInto(machine, initFile, initConfig(machine.spec, version, cgroupDriver))
   await writeInto(machine, '/etc/kubernetes/audit/policy.yaml', stringify(auditPolicy))
   await mkdir(join(machine.root, 'var/log/kubernetes'), { recursive: true })
   const skipped = '--skip-phases=addon/coredns,addon/kube-proxy'
@@ -30,7 +32,7 @@ export const discoverySignature = `jws-kubeconfig-${tokenId}`
 
 /** Makes the machine a worker: `kubeadm join`. */
 export async function joinCluster(machine: Machine, index: number): Promise<void> {
-  await writeInto(machine, joinFile, joinConfig(machine.spec.name, index))
+  await writeInto(machine, joinFile, joinConfig(machine.spec, index))
   await kubeadm(machine, ['join', '--config', joinFile], 300_000)
 }
 
@@ -64,7 +66,7 @@ async function writeInto({ root }: Machine, path: string, text: string): Promise
   await writeFile(join(root, path), text, { mode: 0o600 })
 }
 
-function initConfig(name: string, kubernetesVersion: string, cgroupDriver: CgroupDriver): string {
+function initConfig(spec: NodeSpec, kubernetesVersion: string, cgroupDriver: CgroupDriver): string {
   const audit = { 'audit-policy-file': '/etc/kubernetes/audit/policy.yaml', 'audit-log-path': auditLog }
   const volume = (name: string, path: string, pathType: string) => {
     return { name, hostPath: path, mountPath: path, readOnly: name === 'audit-policy', pathType }
@@ -75,7 +77,7 @@ function initConfig(name: string, kubernetesVersion: string, cgroupDriver: Cgrou
       kind: 'InitConfiguration',
       bootstrapTokens: [{ token, ttl: '0s', groups: ['system:bootstrappers:kubeadm:default-node-token'] }],
       localAPIEndpoint: { advertiseAddress: nodeAddress(0), bindPort: 6443 },
-      nodeRegistration: registration(name, 0),
+      nodeRegistration: registration(spec, 0),
     },
     {
       apiVersion: 'kubeadm.k8s.io/v1beta4',
@@ -116,21 +118,21 @@ function initConfig(name: string, kubernetesVersion: string, cgroupDriver: Cgrou
     .join('---\n')
 }
 
-function joinConfig(name: string, index: number): string {
+function joinConfig(spec: NodeSpec, index: number): string {
   return stringify({
     apiVersion: 'kubeadm.k8s.io/v1beta4',
     kind: 'JoinConfiguration',
     discovery: {
       bootstrapToken: { token, apiServerEndpoint: `${nodeAddress(0)}:6443`, unsafeSkipCAVerification: true },
     },
-    nodeRegistration: registration(name, index),
+    nodeRegistration: registration(spec, index),
   })
 }
 
-function registration(name: string, index: number): object {
+function registration({ name, kind }: NodeSpec, index: number): object {
   return {
     name,
-    criSocket,
+    criSocket: (nodeKinds[kind].engine ?? containerd).criSocket,
     ignorePreflightErrors: ['all'],
     imagePullPolicy: 'Never',
     kubeletExtraArgs: args({ 'node-ip': nodeAddress(index) }),

@@ -14,9 +14,10 @@ const usage = `A real Kubernetes cluster on this computer: nodes are machines of
 
 npm run cluster -- COMMAND [--name CLUSTER]        (CLUSTER is ${defaultName} unless named)
 
-  up [--nodes N] [--node NAME=KIND]... [--cgroup-driver cgroupfs|systemd] [--control-plane KIND]
+  up [--nodes N] [--node NAME=KIND]... [--cgroup-driver cgroupfs|systemd] [--control-plane KIND] [--offers]
                        build what is missing and bring the cluster up: one control-plane node and N workers (2),
-                       or the workers named
+                       or the workers named; with --offers nodes can get archives of engines and a newer package of
+                       containerd from this computer
   status               nodes, their kinds, addresses and whether they are on
   kubectl ARG...       kubectl as cluster-admin
   helm ARG...          helm as cluster-admin
@@ -24,7 +25,7 @@ npm run cluster -- COMMAND [--name CLUSTER]        (CLUSTER is ${defaultName} un
   kill NODE            cut the node's power
   start NODE           boot a node that is off, and wait until it is Ready
   logs [NODE]          the last lines of the nodes' journals
-  load ARCHIVE...      import image archives (Docker's or OCI's) into the nodes' containerd
+  load ARCHIVE...      import image archives (Docker's or OCI's) into the nodes' engines
   push ARCHIVE NAME    put an image archive into the cluster's registry
   down [--all]         end the cluster (all clusters) and remove everything of it
 
@@ -34,7 +35,8 @@ ${Object.entries(nodeKinds)
   .join('\n')}
 
 DRYDOCK_TESTBED_CACHE  folder for what is costly to make (/var/cache/drydock-testbed)
-DRYDOCK_TESTBED_BIN    folder with ready programs (hyperkube; containerd, containerd-shim-runc-v2, ctr) to use in place of a build
+DRYDOCK_TESTBED_BIN    folder with ready programs: those to use in place of a build (hyperkube; containerd,
+                       containerd-shim-runc-v2, ctr), and those that no package has (cri-dockerd; crio, pinns, conmon)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this computer lacks something; kubectl, helm and exec end with their program's own.`
 
@@ -65,7 +67,7 @@ const commands: Record<string, Command> = {
     const node = only(args, 'start NODE')
     await cluster.start(node)
     const spec = cluster.nodes.find(({ name }) => name === node)!
-    if (nodeKinds[spec.kind].engine !== 'none') await cluster.waitReady([node])
+    if (nodeKinds[spec.kind].engine) await cluster.waitReady([node])
     return 0
   },
   logs,
@@ -91,6 +93,7 @@ async function up({ settings, name, args, log }: Call): Promise<number> {
       // The release that workers are of unless named: one base to build instead of two.
       'control-plane': { type: 'string', default: 'debian12' },
       'cgroup-driver': { type: 'string', default: 'cgroupfs' },
+      offers: { type: 'boolean', default: false },
     },
   })
   if (values.nodes !== undefined && values.node) throw new UsageError('--nodes N or --node NAME=KIND, not both')
@@ -103,7 +106,8 @@ async function up({ settings, name, args, log }: Call): Promise<number> {
     nodeOf(`control-plane=${values['control-plane']}`, true),
     ...workers.map((worker) => nodeOf(worker, false)),
   ]
-  const cluster = await bringUp({ name, nodes, cgroupDriver, log, settings })
+  const { offers } = values
+  const cluster = await bringUp({ name, nodes, cgroupDriver, offers, log, settings })
   log(`cluster ${name} is up: Kubernetes ${cluster.version}, npm run cluster -- kubectl get nodes`)
   return 0
 }

@@ -6,6 +6,7 @@ export const hostAddress = '10.88.0.1'
 export const bridge = 'testbed0'
 export const registryPort = 5000
 export const packagesPort = 8080
+export const downloadsPort = 8443
 export const podNetwork = '10.244.0.0/16'
 export const serviceNetwork = '10.96.0.0/16'
 

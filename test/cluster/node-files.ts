@@ -1,14 +1,17 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { suites } from './base.ts'
-import { type CgroupDriver, containerdConfig } from './containerd-config.ts'
-import { hostAddress, nodeAddress, packagesPort, podNetwork, podSubnet, registryPort } from './network.ts'
+import { type Certificate, trusted } from './certificate.ts'
+import type { CgroupDriver } from './containerd-config.ts'
+import { hostAddress, nodeAddress, packagesPort, podNetwork, podSubnet } from './network.ts'
 import { type NodeKindName, nodeKinds } from './node-kind.ts'
 
 export interface NodeSpec {
   name: string
   kind: NodeKindName
   controlPlane: boolean
+  /** Packages of its release that it has beyond those of its kind. */
+  packages?: readonly string[]
 }
 
 export interface NodePlan {
@@ -22,20 +25,17 @@ export interface NodePlan {
 export const hyperkubeFolder = '/usr/local/lib/kubernetes'
 
 /** Writes all that makes a copy of a base into this node of this cluster. */
-export async function furnish(root: string, index: number, plan: NodePlan): Promise<void> {
+export async function furnish(root: string, index: number, { plan, offers }: Furnishing): Promise<void> {
   const spec = plan.nodes[index]!
   const kind = nodeKinds[spec.kind]
   const files: Record<string, string> = {
     ...identity(index, plan),
     ...kubernetesFiles(spec),
-    '/etc/apt/sources.list': `deb [trusted=yes] http://${hostAddress}:${packagesPort}/${suites[kind.release]} ./\n`,
+    '/etc/apt/sources.list': [suites[kind.release], ...(offers ? ['newer'] : [])].map(repository).join(''),
     '/etc/cni/net.d/10-testbed.conflist': podNetworkConfig(index),
+    ...kind.engine?.files(plan),
+    ...(offers && (await trusted(offers))),
   }
-  if (kind.engine !== 'none') {
-    files['/etc/containerd/config.toml'] = containerdConfig(kind.engine === 'package' ? 2 : 3, plan)
-    files[`/etc/containerd/certs.d/${hostAddress}:${registryPort}/hosts.toml`] = registryHosts
-  }
-  if (kind.engine === 'containerd2') files['/usr/local/lib/systemd/system/containerd.service'] = containerd2Unit
   for (const [path, text] of Object.entries(files)) {
     await mkdir(join(root, dirname(path)), { recursive: true })
     await writeFile(join(root, path), text)
@@ -44,20 +44,31 @@ export async function furnish(root: string, index: number, plan: NodePlan): Prom
   for (const name of ['kubelet', 'kubeadm', 'kubectl', 'kube-proxy']) {
     await symlink(`${hyperkubeFolder}/${name}`, join(root, 'usr/bin', name))
   }
-  const enabled = kind.engine === 'none' ? [mountsUnit] : [mountsUnit, 'kubelet.service']
-  for (const unit of enabled) await enable(root, unit)
+  await enable(root, `/etc/systemd/system/${mountsUnit}`, 'sysinit.target')
+  if (!kind.engine) return
+  await enable(root, '/lib/systemd/system/kubelet.service', 'multi-user.target')
+  for (const [unit, target] of Object.entries(kind.engine.enabled)) {
+    const path = Object.keys(files).find((file) => file.endsWith(`/${unit}`))
+    if (!path) throw new Error(`${spec.kind}: no file is ${unit}`)
+    await enable(root, path, target)
+  }
 }
+
+/** What a cluster's nodes are furnished for. */
+export interface Furnishing {
+  plan: NodePlan
+  /** The certificate of the server that they may install engines from. */
+  offers?: Certificate
+}
+
+const repository = (name: string): string => `deb [trusted=yes] http://${hostAddress}:${packagesPort}/${name} ./\n`
 
 const mountsUnit = 'testbed-mounts.service'
 
-async function enable(root: string, unit: string): Promise<void> {
-  const wants = join(
-    root,
-    'etc/systemd/system',
-    unit === mountsUnit ? 'sysinit.target.wants' : 'multi-user.target.wants',
-  )
+async function enable(root: string, unit: string, target: string): Promise<void> {
+  const wants = join(root, 'etc/systemd/system', `${target}.wants`)
   await mkdir(wants, { recursive: true })
-  await symlink(unit === mountsUnit ? `/etc/systemd/system/${unit}` : `/lib/systemd/system/${unit}`, join(wants, unit))
+  await symlink(unit, join(wants, basename(unit)))
 }
 
 function identity(index: number, { nodes }: NodePlan): Record<string, string> {
@@ -84,7 +95,7 @@ ${routes}`,
     [`/etc/systemd/system/${mountsUnit}`]: `[Unit]
 Description=Make cgroups and sysctls of this node writable
 DefaultDependencies=no
-Before=sysinit.target systemd-sysctl.service containerd.service kubelet.service
+Before=sysinit.target systemd-sysctl.service containerd.service docker.service crio.service kubelet.service
 
 [Service]
 Type=oneshot
@@ -168,30 +179,3 @@ function podNetworkConfig(index: number): string {
   const plugins = [bridge, { type: 'portmap', capabilities: { portMappings: true } }]
   return `${JSON.stringify({ cniVersion: '0.4.0', name: 'testbed', plugins }, null, 2)}\n`
 }
-
-const registryHosts = `server = "http://${hostAddress}:${registryPort}"
-
-[host."http://${hostAddress}:${registryPort}"]
-  capabilities = ["pull", "resolve", "push"]
-`
-
-const containerd2Unit = `[Unit]
-Description=containerd container runtime
-Documentation=https://containerd.io
-After=network.target dbus.service
-
-[Service]
-ExecStart=/usr/local/bin/containerd
-Type=notify
-Delegate=yes
-KillMode=process
-Restart=always
-RestartSec=5
-LimitNPROC=infinity
-LimitCORE=infinity
-TasksMax=infinity
-OOMScoreAdjust=-999
-
-[Install]
-WantedBy=multi-user.target
-`

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { exists } from './cache.ts'
 import { type Cgroup, createCgroup, destroyCgroup, killAtOnce, processesIn } from './cgroup.ts'
+import { containerd } from './engines/containerd.ts'
 import { bridge, inNetwork } from './network.ts'
 import { hyperkubeFolder, type NodeSpec } from './node-files.ts'
 import { nodeKinds } from './node-kind.ts'
@@ -33,10 +34,18 @@ export async function createRoot(base: string, root: string): Promise<void> {
   await rm(join(root, 'var/lib/dbus/machine-id'), { force: true })
 }
 
-export async function installContainerd2(root: string, binaries: string): Promise<void> {
-  for (const name of ['containerd', 'containerd-shim-runc-v2', 'ctr']) {
-    await copyFile(join(binaries, name), join(root, 'usr/local/bin', name))
+/** Copies programs of this computer to their places on the node. */
+export async function installPrograms(root: string, programs: readonly Program[]): Promise<void> {
+  for (const { from, to } of programs) {
+    await mkdir(dirname(join(root, to)), { recursive: true })
+    await copyFile(from, join(root, to))
+    await chmod(join(root, to), 0o755)
   }
+}
+
+export interface Program {
+  from: string
+  to: string
 }
 
 /** Boots the machine and waits until its systemd has started everything. Throws with the console's last lines. */
@@ -152,11 +161,13 @@ function inCgroup({ folders }: Cgroup, argv: readonly string[]): string[] {
   return ['sh', '-c', script, 'sh', String(folders.length), ...folders, ...argv]
 }
 
-/** Imports an image archive into the machine's containerd, for the kubelet to find. */
+/** Imports an image archive into the engine that the machine was made with, for the kubelet to find. */
 export async function loadImage(machine: Machine, archive: string): Promise<void> {
+  // A node that was made without an engine has got containerd since.
+  const { engine = containerd } = nodeKinds[machine.spec.kind]
   const file = openSync(archive, 'r')
   try {
-    const argv = ['ctr', '--namespace=k8s.io', 'images', 'import', '-']
+    const argv = await engine.importing(archive)
     succeeded(argv, await enter(machine, argv, { input: file, timeout: 300_000 }))
   } finally {
     closeSync(file)

@@ -13,6 +13,7 @@ const programs: Record<string, string> = {
   skopeo: 'skopeo',
   'apt-ftparchive': 'apt-utils',
   'dpkg-deb': 'dpkg',
+  openssl: 'openssl',
   nsenter: 'util-linux',
 }
 

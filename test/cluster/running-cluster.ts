@@ -1,5 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { processesIn } from './cgroup.ts'
+import { type Download, type DownloadName, downloadOf, type Fault, indexName } from './downloads.ts'
 import { auditLog, joinCluster, proxyKubeconfig, startProxy } from './kubeadm.ts'
 import { hostAddress, inNetwork, nodeAddress } from './network.ts'
 import { boot, enter, entering, initOf, loadImage, type Machine, nodeLogs, powerOff } from './node.ts'
@@ -18,6 +21,8 @@ export class Cluster {
   readonly nodes: readonly NodeSpec[]
   /** Kubernetes version, for instance v1.36.3. */
   readonly version: string
+  /** The image that holds a pod's namespaces, which every node has. */
+  readonly sandboxImage: string
   /** Folder of the cluster's files; gone after `down`. */
   readonly folder: string
   /** Of cluster-admin; the address in it is reachable inside of the cluster's network only. */
@@ -38,6 +43,7 @@ export class Cluster {
     this.name = state.name
     this.nodes = state.plan.nodes
     this.version = state.version
+    this.sandboxImage = state.plan.sandboxImage
     this.folder = clusterFolder(settings, state.name)
     this.kubeconfigPath = join(this.folder, 'kubeconfig')
     this.netns = netnsOf(this.folder)
@@ -93,6 +99,11 @@ export class Cluster {
     return boot(this.#machine(node))
   }
 
+  /** The node's processes, by the numbers that they have on this computer. */
+  processesOf(node: string): Promise<readonly number[]> {
+    return processesIn(this.#machine(node).cgroup)
+  }
+
   async isOn(node: string): Promise<boolean> {
     return (await initOf(this.#machine(node))) !== undefined
   }
@@ -106,13 +117,13 @@ export class Cluster {
 
   /** Resolves when the nodes (all with an engine unless named) report Ready from the boot that they are in. */
   async waitReady(nodes?: readonly string[], timeout = 240_000): Promise<void> {
-    const waited = nodes ?? this.nodes.filter(({ kind }) => nodeKinds[kind].engine !== 'none').map(({ name }) => name)
+    const waited = nodes ?? this.nodes.filter(({ kind }) => nodeKinds[kind].engine).map(({ name }) => name)
     await waitFor('readiness', () => this.#notReady(waited), { timeout, every: 500 })
   }
 
-  /** Imports Docker or OCI archives into containerd's k8s.io namespace of the nodes (all with an engine unless named). */
+  /** Imports Docker or OCI archives into the engines of the nodes (all with an engine unless named). */
   async load(archives: readonly string[], nodes?: readonly string[]): Promise<void> {
-    const targets = this.nodes.filter(({ name, kind }) => nodes?.includes(name) ?? nodeKinds[kind].engine !== 'none')
+    const targets = this.nodes.filter(({ name, kind }) => nodes?.includes(name) ?? nodeKinds[kind].engine)
     await Promise.all(
       targets.map(async ({ name }) => {
         for (const archive of archives) await loadImage(this.#machine(name), archive)
@@ -123,6 +134,15 @@ export class Cluster {
   /** Puts an archive of one image into the cluster's registry, and resolves with the name that nodes pull it by. */
   push(archive: string, name: string): Promise<string> {
     return push(archive, name, this.netns)
+  }
+
+  /**
+   * An archive or program that nodes can get from this computer, of a cluster that was brought up with `offers`; with a
+   * fault, where they get it less well.
+   */
+  async download(name: DownloadName, fault?: Fault): Promise<Download> {
+    const index = await readFile(join(this.folder, 'downloads', indexName), 'utf8')
+    return downloadOf(JSON.parse(index), name, fault)
   }
 
   /** The node's root file system on this computer. Its tmpfs (/run, /tmp) are seen by `exec` alone. */

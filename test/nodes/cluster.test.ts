@@ -3,7 +3,16 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { copyFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { attach, bringUp, type Cluster, type ClusterSpec, settingsFrom, succeeded } from '../cluster/cluster.ts'
+import {
+  attach,
+  bringUp,
+  type Cluster,
+  type ClusterSpec,
+  type DownloadName,
+  type Fault,
+  settingsFrom,
+  succeeded,
+} from '../cluster/cluster.ts'
 
 const entry = join(import.meta.dirname, '../cluster/main.ts')
 const settings = settingsFrom(process.env)
@@ -99,6 +108,11 @@ t.test('a spec that cannot become a cluster is refused before anything starts', 
     ['two control planes', { nodes: [node, { ...node, name: 'b' }] }, /exactly the first/],
     ['a control plane without an engine', { nodes: [{ ...node, kind: 'debian12-bare' }] }, /needs an engine/],
     ['a kind that is not there', { nodes: [{ ...node, kind: 'plan9' as 'debian12' }] }, /none of debian12, /],
+    [
+      'a kind whose programs no package has',
+      { nodes: [{ ...node, kind: 'debian13-crio' }], settings: { cache: settings.cache } },
+      /node cp \(debian13-crio\) needs crio, pinns, which no package has: put them into a folder .* DRYDOCK_TESTBED_BIN/,
+    ],
   ]
   for (const [what, spec, says] of refused) await t.rejects(bringUp(spec), { message: says }, what)
 })
@@ -127,6 +141,7 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
       { name: 'hand', kind: 'debian12', controlPlane: false },
       { name: 'empty', kind: 'debian12-bare', controlPlane: false },
     ],
+    offers: true,
     log: (line) => t.comment(line),
   })
   const kubectl = async (...args: string[]) => succeeded(['kubectl', ...args], await cluster.kubectl(args))
@@ -166,7 +181,7 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
     t.match(await onHand('cat', '/var/lib/kubelet/kubeadm-flags.env'), /^KUBELET_KUBEADM_ARGS=/)
     t.match(await onHand('cat', '/etc/containerd/config.toml'), /SystemdCgroup = false/)
     t.match(await onHand('systemctl', 'cat', 'kubelet'), /10-kubeadm\.conf/)
-    t.match(await onHand('systemctl', 'is-system-running'), /running/)
+    t.equal(await onHand('systemctl', '--failed', '--plain', '--no-legend'), '', 'every unit runs')
   })
 
   t.test('installs packages from its own repository', async (t) => {
@@ -175,6 +190,26 @@ t.test('a cluster', { skip: process.getuid?.() !== 0 && 'machines need root' }, 
     const { code, stderr } = await cluster.exec('empty', ['sh', '-c', install], { timeout: 120_000 })
     t.equal(code, 0, stderr)
     t.match((await cluster.exec('empty', ['crun', '--version'])).stdout, /^crun version 1\./)
+    t.match((await cluster.exec('empty', ['containerd', '--version'])).stdout, / v2\./, 'the newer one of two')
+    t.equal((await cluster.exec('empty', ['systemctl', 'is-active', 'containerd'])).stdout, 'active\n')
+  })
+
+  t.test('offers archives of engines over HTTPS, and breaks answers when asked to', async (t) => {
+    const asNode = 'openssl s_client -connect 10.88.0.1:8443 -verify_return_error </dev/null'
+    t.match((await cluster.exec('hand', ['sh', '-c', asNode])).stdout, /Verify return code: 0 \(ok\)/, 'nodes trust it')
+    const digest = `require('node:crypto').hash('sha256', Buffer.from(body))`
+    const get = `fetch(process.argv[1]).then((r) => r.arrayBuffer()).then((body) => process.stdout.write(${digest}))`
+    const env = { NODE_EXTRA_CA_CERTS: join(cluster.rootOf('hand'), 'usr/local/share/ca-certificates/testbed.crt') }
+    const fetched = async (name: DownloadName, fault?: Fault) => {
+      const { url } = await cluster.download(name, fault)
+      return cluster.run([process.execPath, '-e', get, url], { env, timeout: 5_000 })
+    }
+    for (const name of ['containerd', 'runc', 'crun', 'cni-plugins'] as const) {
+      t.equal((await fetched(name)).stdout, (await cluster.download(name)).sha256, name)
+    }
+    t.match(await fetched('runc', 'truncated'), { code: 1, stderr: /terminated/ })
+    t.match(await fetched('runc', 'stalled'), { code: 124 })
+    t.match(await fetched('runc', 'dead'), { code: 1, stderr: /ECONNREFUSED/ })
   })
 
   const image = `${cluster.registry}/test/busybox:1`

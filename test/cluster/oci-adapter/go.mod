@@ -1,0 +1,3 @@
+module drydock.dev/test/oci-adapter
+
+go 1.26.0
