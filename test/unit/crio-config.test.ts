@@ -139,7 +139,7 @@ function after(where: Found, edits: readonly FileEdit[]): { found: Found; pasts:
 const runc = { name: 'runc', type: 'runc', default: true } as const
 const crun = { name: 'crun', type: 'crun', default: false } as const
 
-t.test('a host that never had CRI-O: all that is asked for is spelled, with a policy and a registry', async (t) => {
+t.test('a host that never had CRI-O gets a policy and a registry with what is asked for', async (t) => {
   const where = found({ cniFolders: ['/usr/lib/cni'] })
   const wanted: Wanted = {
     cgroupDriver: 'systemd',
@@ -152,11 +152,7 @@ t.test('a host that never had CRI-O: all that is asked for is spelled, with a po
   const { text, edits, paths, action } = render(where, wanted)
   t.equal(
     text,
-    `${written}[crio.runtime]
-default_runtime = "crun"
-cgroup_manager = "systemd"
-
-[crio.image]
+    `${written}[crio.image]
 pause_image = "registry.k8s.io/pause:3.10.2"
 signature_policy = "/etc/crio/policy.json"
 
@@ -182,18 +178,6 @@ runtime_path = "/usr/sbin/runc"
   t.equal(action, 'Restart', 'nothing that is there changes')
   const then = after(where, edits)
   t.same(render(then.found, wanted, then.pasts).edits, [], 'and the next look finds nothing to do')
-
-  const { ociRuntimes } = found({
-    programs: ['/usr/bin/crun', '/usr/sbin/runc', '/usr/libexec/crio/crun', '/usr/libexec/crio/runc'],
-  })
-  const installed = { ...then.found, ociRuntimes }
-  const packages = Object.entries(packaged).map(([path, text]) => ({ path, bytes: Buffer.from(text) }))
-  const withPackage = {
-    ...installed,
-    configFiles: [...installed.configFiles, ...packages] as unknown as Found['configFiles'],
-  }
-  const later = render(withPackage, wanted, then.pasts)
-  t.equal(later.text, undefined, 'nor when the package has brought its own files')
 })
 
 t.test('a packaged CRI-O', async (t) => {
@@ -315,6 +299,8 @@ t.test('files that CRI-O shares', async (t) => {
   const short = { ...settled, '/etc/containers/registries.conf': '# unqualified-search-registries = ["example"]\n' }
   t.same(render(found({ files: short }), {}).paths, [registries], 'as Debian has it')
   t.equal(render(found({ files: short }), {}).action, 'Restart')
+  const here = { ...short, [main]: '[crio.runtime]\nlog_level = "info"\n' }
+  t.same(render(found({ files: here }), {}).paths, [], 'a CRI-O that was there before keeps its way with names')
   const files = { '/etc/containers/registries.conf': packagedRegistries(), [policy]: '{"mine":1}' }
   const { text, paths } = render(found({ files }), {})
   t.same(paths, [own], 'a policy that somebody has put where ours would be serves as well')

@@ -1,7 +1,7 @@
 /** Pure: bytes of CRI-O's configuration in, bytes out. Only a drop-in of our own is written; files of others stay. */
 import type { FileEdit, Found, Pasts, Refusal, Target } from '../engine.ts'
 import { orRefusal, Refused, sameBytes, textOf } from '../refused.ts'
-import { edited, originalOf, treeOf } from '../toml/file.ts'
+import { edited, originalOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
 import { type Change, isTable, type Leaf, type Path, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { newDropIn } from './drop-in.ts'
@@ -19,42 +19,26 @@ export function renderConfig(found: Found, target: Target, pasts: Pasts): readon
     const base = effectiveTree(found, [...documents.earlier, documents.own])
     const spelled = spelledIn([...documents.earlier, documents.own])
     const wishes = [...wishesOf(found, { base, spelled }, target), ...policyWishes(found, base)]
-    // A host that never had CRI-O: its package may bring files that sort before ours, so all that is asked for is spelled.
-    const isNew = [...documents.earlier, ...documents.later].every(({ tree }) => Object.keys(tree).length === 0)
-    const isUnmet = ({ path, value }: Wish): boolean =>
-      isNew || isUnspelled(path, spelled) || !same(valueAt(base, path), value)
+    const isUnmet = ({ path, value }: Wish): boolean => isUnspelled(path, spelled) || !same(valueAt(base, path), value)
     const changes = changesFor(wishes.filter(isUnmet), base)
     const after = withChanges(current.path, original, changes)
-    checkEffective(found, withOwn(found, after), wishes)
-    const isMet = sameBytes(after, current.bytes) || isGoodAsIs(found, { original, wishes, target })
+    const tree = withOwn(found, after)
+    checkEffective(found, tree, wishes)
+    // A drop-in that others have edited since keeps its bytes as long as it means what is wanted.
+    const isMet =
+      sameBytes(after, current.bytes) || (isThere(after, current.bytes) && same(tree, withOwn(found, current.bytes)))
     const own = isMet ? [] : [{ path: current.path, before: current.bytes, after, original }]
-    return [...own, ...hostFileEdits(found, base, pasts)]
+    return [...own, ...hostFileEdits(found, documents, pasts)]
   })
+}
+
+function isThere(...files: readonly (Buffer | undefined)[]): boolean {
+  return files.every((bytes) => bytes !== undefined)
 }
 
 function withChanges(path: string, original: Buffer | undefined, changes: readonly Change[]): Buffer | undefined {
   if (changes.length === 0) return original
   return original === undefined ? Buffer.from(newDropIn(changes)) : edited({ path, bytes: original }, changes)
-}
-
-/**
- * A drop-in that spells more than is needed, or that others have edited since, keeps its bytes as long as everything is as
- * wanted and nothing is in it that we wrote and nobody wants any more.
- */
-function isGoodAsIs(
-  found: Found,
-  { original, wishes, target }: { original: Buffer | undefined; wishes: readonly Wish[]; target: Target },
-): boolean {
-  const { path, bytes } = found.configFiles[0]
-  if (bytes === undefined) return false
-  const tree = withOwn(found, bytes)
-  if (wishes.some((wish) => !same(valueAt(tree, wish.path), wish.value))) return false
-  const handlers = (target.handlers ?? []).map(({ name }) => [...runtimes, name])
-  const isAsked = (leaf: Change): boolean =>
-    wishes.some((wish) => same(wish.path, leaf.path)) || handlers.some((handler) => isBelow(leaf, handler))
-  const rest = (content: Buffer | undefined): readonly Change[] =>
-    leavesOf(treeOf({ path, bytes: content }), []).filter((leaf) => !isAsked(leaf))
-  return same(rest(bytes), rest(original))
 }
 
 function isBelow({ path }: Change, parent: Path): boolean {

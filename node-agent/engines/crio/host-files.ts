@@ -4,7 +4,7 @@ import { sameBytes } from '../refused.ts'
 import { treeOf } from '../toml/file.ts'
 import { type Tree, valueAt } from '../toml/tree.ts'
 import { hostPolicy, ownPolicy, ownRegistries, registries, registriesDropIns, signaturePolicy } from './paths.ts'
-import { textAt } from './settings.ts'
+import { type Documents, effectiveTree, textAt } from './settings.ts'
 import type { Wish } from './wishes.ts'
 
 /** What Docker and containerd do without asking: any image of any registry. */
@@ -20,16 +20,18 @@ function lacksPolicy(found: Found, base: Tree): boolean {
   return textAt(base, signaturePolicy) === undefined && bytesOf(found, hostPolicy) === undefined
 }
 
-/** Packages put theirs in the same place: then it is wished for, and there. */
 export function policyWishes(found: Found, base: Tree): readonly Wish[] {
-  const isThere = textAt(base, signaturePolicy) === ownPolicy
-  return isThere || lacksPolicy(found, base) ? [{ path: signaturePolicy, value: ownPolicy }] : []
+  return lacksPolicy(found, base) ? [{ path: signaturePolicy, value: ownPolicy }] : []
 }
 
-export function hostFileEdits(found: Found, base: Tree, pasts: Pasts): readonly FileEdit[] {
+/** A CRI-O that has files keeps its way with names: nobody asked for another one. */
+export function hostFileEdits(found: Found, { earlier, own, later }: Documents, pasts: Pasts): readonly FileEdit[] {
+  const base = effectiveTree(found, [...earlier, own])
+  const isNew = [...earlier, ...later].every(({ tree }) => Object.keys(tree).length === 0)
+  const needsRegistry = (isNew || pasts.has(ownRegistries)) && !namesRegistry(found)
   const wanted = [
     { path: ownPolicy, text: lacksPolicy(found, base) ? anyImage : undefined },
-    { path: ownRegistries, text: namesRegistry(found) ? undefined : dockerHub },
+    { path: ownRegistries, text: needsRegistry ? dockerHub : undefined },
   ]
   return wanted.flatMap(({ path, text }) => {
     const before = bytesOf(found, path)
