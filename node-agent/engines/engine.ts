@@ -168,6 +168,8 @@ export interface Engine extends SourceEngine {
     edits: readonly FileEdit[],
     target: Target | undefined,
   ): Promise<Refusal | undefined>
+  /** Pure: what else changes for people and their containers, one sentence each. Absent: nothing that they would not expect. */
+  notes?(found: Found): readonly string[]
   /** Pure: the least disruptive action that makes the edits work. */
   action(found: Found, edits: readonly FileEdit[]): Action
 }

@@ -3,6 +3,7 @@ import { renderConfig } from '../../node-agent/engines/containerd/config.ts'
 import { detect } from '../../node-agent/engines/containerd/detect.ts'
 import { layout } from '../../node-agent/engines/containerd/layout.ts'
 import { migrated } from '../../node-agent/engines/containerd/migrate.ts'
+import { notesOf } from '../../node-agent/engines/containerd/notes.ts'
 import { strangers } from '../../node-agent/engines/containerd/strangers.ts'
 import { ignoredKeys, importRefusal } from '../../node-agent/engines/containerd/upgrade.ts'
 import type { FileEdit, Staged } from '../../node-agent/engines/engine.ts'
@@ -169,4 +170,13 @@ t.test('containers of others on the same containerd', async (t) => {
   t.same(await strangers(host), [], 'it does not run')
   const running: Host = { ...host, unit: async (name) => ({ ...(await host.unit(name)), activeState: 'active' }) }
   t.same(await strangers(running), ['moby/3f3f3f3f3f3f'])
+})
+
+t.test('what people are told', async (t) => {
+  const text = `version = 2\n[${cri}.registry.mirrors."docker.io"]\nendpoint = ["https://m"]\n`
+  const found = (await detect(hostOf(node(plain, { [path]: text })), staged))!
+  t.match(notesOf(found), [/ports below 1024/, /LimitNOFILE/, /2\.3\.7 still reads registry mirrors/])
+  const said = `version = 2\n[${cri}]\nenable_unprivileged_ports = false\nenable_unprivileged_icmp = false\n`
+  t.match(notesOf((await detect(hostOf(node(plain, { [path]: said })), staged))!), [/LimitNOFILE/])
+  t.same(notesOf((await detect(hostOf(node(plain, { [path]: text }))))!), [], 'the same containerd as before')
 })

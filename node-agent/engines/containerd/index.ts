@@ -5,6 +5,7 @@ import { renderConfig } from './config.ts'
 import { detect } from './detect.ts'
 import { images } from './images.ts'
 import { layout } from './layout.ts'
+import { notesOf } from './notes.ts'
 import { unit } from './paths.ts'
 import { strangers } from './strangers.ts'
 import { validate } from './validate.ts'
@@ -17,6 +18,7 @@ export const containerd: Engine = {
   render: renderConfig,
   validate,
   action: actionFor,
+  notes: notesOf,
   strangers,
   images,
   layout,
