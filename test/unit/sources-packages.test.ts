@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type Engine, isRefusal, type Staged, type Target } from '../../node-agent/engines/engine.ts'
+import { type Engine, isRefusal, type Pasts, type Staged, type Target } from '../../node-agent/engines/engine.ts'
 import type { Host, Ran } from '../../node-agent/host/host.ts'
 import type { PackageChange } from '../../node-agent/journal/records.ts'
 import { ahead } from '../../node-agent/sources/ahead.ts'
@@ -183,6 +183,9 @@ t.test('apt: one go from local files, without the network, services or questions
   ran.length = 0
   await installPackages(watching, change)
   t.equal(aptGet(), '', 'nothing to do again')
+  await host.replaceFile('/usr/sbin/policy-rc.d', policy!)
+  await installPackages(watching, change)
+  t.equal(await host.readFile('/usr/sbin/policy-rc.d'), undefined, 'but what a crash left of the guard goes')
 
   await host.replaceFile('/etc/containerd/config.toml.dpkg-dist', Buffer.from('new'))
   await restorePackages(watching, change)
@@ -485,9 +488,9 @@ t.test('staging packages', async (t) => {
   }
   const engine = { name: 'containerd', layout } as unknown as Engine
   const clock = { now: () => new Date(), monotonicMs: () => 0, sleep: async () => {} }
-  const staged = ({ host, staging }: ReturnType<typeof node>, version?: string) => {
+  const staged = ({ host, staging }: ReturnType<typeof node>, version?: string, pasts: Pasts = new Map()) => {
     const target = { engine: { name: 'containerd', source: { package: {} }, ...(version && { version }) } } as Target
-    return stage({ host, staging, clock }, { engine, target, pasts: new Map() })
+    return stage({ host, staging, clock }, { engine, target, pasts })
   }
 
   await t.test('unpacked beside what runs, and the files that the packages bring', async (t) => {
@@ -548,6 +551,36 @@ t.test('staging packages', async (t) => {
     },
     { reason: 'FormerPackageMissing', message: /containerd 1\.7\.24-1.*could not be undone/ },
   )
+
+  await t.test('no room for the packages below /usr', async (t) => {
+    const here = node({})
+    const freeBytes: Host['freeBytes'] = async (path) => (path === '/usr' ? 256 * 1024 ** 2 : 1e12)
+    const refusal = await staged({ ...here, host: { ...here.host, freeBytes } }, '2.3')
+    t.match(refusal, { reason: 'NoSpace', message: /\/usr needs \d+ bytes.*free some space/ })
+    t.strictSame(await here.host.listFolder('/opt/drydock/engines'), [])
+  })
+
+  await t.test('back from the programs of an archive to those that are installed', async (t) => {
+    const here = node({ 'dpkg-query': installed })
+    const path = '/etc/systemd/system/containerd.service.d/90-drydock.conf'
+    const written = Buffer.from('ExecStart=/opt/drydock/engines/containerd-0123456789ab/bin/containerd')
+    await here.host.replaceFile(path, written)
+    const usr: Host = {
+      ...here.host,
+      isExecutable: async (each) => each === '/usr/bin/containerd' || here.host.isExecutable(each),
+      run: async (argv, options) =>
+        argv[0] === '/usr/bin/containerd'
+          ? { code: 0, stdout: 'containerd x 1.7.24 y', stderr: '' }
+          : here.host.run(argv, options),
+    }
+    const found = await staged({ ...here, host: usr }, '1.7', new Map([[path, { original: undefined, written }]]))
+    t.strictSame(found, {
+      program: '/usr/bin/containerd',
+      version: '1.7.24',
+      searchPath: [],
+      files: [{ path, before: written, after: undefined, original: undefined }],
+    })
+  })
 
   await t.test('what is there already, and fits', async (t) => {
     const here = node({ 'dpkg-query': installed })

@@ -2,7 +2,7 @@
 import { join } from 'node:path/posix'
 import { Refused } from '../../engines/refused.ts'
 import type { Host } from '../../host/host.ts'
-import { withoutServices } from './guard.ts'
+import { allowServices, withoutServices } from './guard.ts'
 import { output, type Package, type PackageAct, type PackageManager, type Resolution, said } from './manager.ts'
 
 /** What another run of apt may hold the lock for, unattended-upgrades included. */
@@ -99,7 +99,9 @@ export const apt: PackageManager = {
   },
 
   carryOut: async (host, act) => {
-    if (!(await isDone(host, act))) await withoutServices(host, () => carryOut(host, act))
+    // Also where nothing is left to do: a crash may have left the guard in place.
+    if (await isDone(host, act)) await allowServices(host)
+    else await withoutServices(host, () => carryOut(host, act))
     for (const name of act.remove) await purge(host, name, act.brought)
   },
 }

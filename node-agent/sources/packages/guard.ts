@@ -16,7 +16,7 @@ export async function withoutServices(host: Host, act: () => Promise<void>): Pro
   try {
     await act()
   } finally {
-    await unguard(host)
+    await allowServices(host)
   }
 }
 
@@ -26,7 +26,8 @@ async function guard(host: Host): Promise<void> {
   await host.replaceFile(policy, ours, 0o755)
 }
 
-async function unguard(host: Host): Promise<void> {
+/** Puts the host's own policy back, or none where there was none. */
+export async function allowServices(host: Host): Promise<void> {
   if (await host.readFile(former)) await move(host, former, policy)
   else if ((await host.readFile(policy))?.equals(ours)) await host.removeFile(policy)
 }

@@ -8,16 +8,18 @@ import { isVersion } from '../../engines/version.ts'
 import type { Host } from '../../host/host.ts'
 import type { PackageChange } from '../../journal/records.ts'
 import { engineVersion } from '../engine-version.ts'
-import { folderOf, type Placing, placeFolder, programsFolder } from '../folders.ts'
+import { folderOf, needSpace, type Placing, placeFolder, programsFolder } from '../folders.ts'
 import { formerUnitFiles } from '../unit-files.ts'
 import { managers } from './change.ts'
-import type { Package, PackageManager } from './manager.ts'
+import { output, type Package, type PackageManager } from './manager.ts'
 
 /** What distributions, and the engines' own repositories, call them. */
 const packageNames: Readonly<Record<Engine['name'], readonly [string, ...string[]]>> = {
   containerd: ['containerd', 'containerd.io'],
   'cri-o': ['cri-o'],
 }
+
+const searchFolders = defaultSearchPath.split(':')
 
 /** Where the packages of CRI-O put its own runc, crun and conmon. */
 const crioPrograms = '/usr/libexec/crio'
@@ -39,7 +41,7 @@ export async function stagePackages(placing: Placing, { engine, target, pasts }:
   const { host } = placing
   const manager = await managerOf(host)
   const wanted = await chosen({ host, manager }, { engine, target })
-  if (wanted.length === 0) return undefined
+  if (wanted.length === 0) return installed(host, engine, pasts)
   const blocked = await manager.blocked(host)
   if (blocked !== undefined) throw new Refused('PackagesBroken', `packages of this node cannot be changed: ${blocked}`)
   const { install, remove } = await manager.resolve(host, wanted)
@@ -56,10 +58,17 @@ export async function stagePackages(placing: Placing, { engine, target, pasts }:
   return staged({ host, manager }, { engine, pasts, folder, install, former })
 }
 
+/** Nothing to bring; but where an archive's programs run, those of the package are to run again. */
+async function installed(host: Host, engine: Engine, pasts: Pasts): Promise<Staged | undefined> {
+  const files = await formerUnitFiles(host, engine, pasts)
+  if (files.length === 0) return undefined
+  return { ...(await programOf(host, engine, searchFolders)), searchPath: [], files }
+}
+
 async function managerOf(host: Host): Promise<PackageManager> {
   for (const manager of managers) {
     const program = manager.name === 'apt' ? 'apt-get' : manager.name
-    if ((await find(host, program, defaultSearchPath.split(':'))) !== undefined) return manager
+    if ((await find(host, program, searchFolders)) !== undefined) return manager
   }
   throw new Refused('SourceNotSupported', 'this node has none of apt, dnf and zypper: write source.archive')
 }
@@ -89,7 +98,7 @@ async function missingRuntimes(host: Host, { handlers = [] }: Target): Promise<R
   const missing = new Set<string>()
   for (const { type, archive, binary } of handlers) {
     if (archive || binary !== undefined || (type !== 'runc' && type !== 'crun')) continue
-    if ((await find(host, type, defaultSearchPath.split(':'))) === undefined) missing.add(type)
+    if ((await find(host, type, searchFolders)) === undefined) missing.add(type)
   }
   return missing
 }
@@ -137,6 +146,7 @@ const partsOf = (folder: string) => ({
 
 async function fill({ host, staging }: Placing, manager: PackageManager, changing: Changing): Promise<void> {
   const { fresh, former, root } = partsOf(changing.folder)
+  await needSpace(host, changing.folder, 0)
   for (const each of [fresh, former, root]) await staging.makeFolder(each)
   for (const each of changing.install) {
     const archive = await obtain({ host, manager }, each, fresh)
@@ -146,6 +156,9 @@ async function fill({ host, staging }: Placing, manager: PackageManager, changin
     }
     await manager.unpack(host, archive, root)
   }
+  // The package manager unpacks once more, beside what it replaces; a disk that is full by then would stop the switch.
+  const [bytes] = (await output(host, ['du', '--summarize', '--bytes', '--', root], programTimeoutMs)).split('\t')
+  await needSpace(host, '/usr', Number(bytes))
   for (const { name, version } of changing.former) {
     if (version === undefined || (await obtain({ host, manager }, { name, version }, former)) !== undefined) continue
     const message = `${name} ${version}, which this node has, is no longer to be had by ${manager.name}, so that the change could not be undone: put its file into ${manager.cache}, or write source.archive`
@@ -194,7 +207,10 @@ async function staged(
   }
   const names = install.map(({ name }) => name)
   const held = await manager.held(host, names)
-  const { program, version } = await programOf(host, root, engine)
+  const { program, version } = await programOf(host, engine, [
+    ...searchFolders.map((each) => join(root, each)),
+    ...searchFolders,
+  ])
   return {
     program,
     version,
@@ -208,12 +224,11 @@ async function staged(
 /** The engine's program as the packages have it, or the one that is there when only a handler's program is missing. */
 async function programOf(
   host: Host,
-  root: string,
   { layout, name }: Engine,
+  folders: readonly string[],
 ): Promise<Pick<Staged, 'program' | 'version'>> {
   if (!layout) throw new Refused('SourceNotSupported', `Drydock does not know the programs of ${name}`)
-  const folders = defaultSearchPath.split(':')
-  const program = await find(host, basename(layout.program), [...folders.map((each) => join(root, each)), ...folders])
+  const program = await find(host, basename(layout.program), folders)
   if (program === undefined)
     throw new Refused('ProgramMissing', `the packages of ${name} have no ${basename(layout.program)}`)
   return { program, version: await engineVersion(host, program) }
