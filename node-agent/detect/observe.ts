@@ -27,11 +27,12 @@ export async function observe(host: Host): Promise<Observation> {
     bootID: await word(host, '/proc/sys/kernel/random/boot_id'),
     kubelet,
     engine: seen?.engine,
+    ...(seen?.isVacant && !foreign && !kubelet?.refusal ? { isVacant: true } : {}),
     ...(refusal ? { refusal } : {}),
   }
 }
 
-/** A kubelet takes the driver that its engine reports through CRI over its own setting, when both can: 1.31 and containerd 2.0. */
+/** A kubelet takes the driver that its engine reports through CRI over its own setting, when both can: 1.31 with containerd 2.0 or CRI-O 1.28. */
 function drivers(
   kubelet: KubeletFound | undefined,
   found: Found | undefined,
@@ -39,10 +40,15 @@ function drivers(
 ): Pick<NonNullable<Observed['cgroup']>, 'engineDriver' | 'kubeletDriver'> {
   const engineDriver: CgroupDriver | undefined = found?.observed.engineDriver
   const asks = Number(/^1\.(\d+)/.exec(kubelet?.version ?? '')?.[1] ?? 0) >= 31
-  const answers =
-    seen?.observed.name === 'containerd' && Number(/^(\d+)\./.exec(seen.observed.version ?? '')?.[1] ?? 0) >= 2
+  const answers = saysDriver(seen?.observed ?? {})
   const kubeletDriver = asks && answers && engineDriver ? engineDriver : kubelet?.configuredDriver
   return { ...(engineDriver ? { engineDriver } : {}), ...(kubeletDriver ? { kubeletDriver } : {}) }
+}
+
+/** Whether the engine answers RuntimeConfig. cri-dockerd does from 0.3.17 on, which nothing here tells. */
+function saysDriver({ name, version }: NonNullable<Observed['engine']>): boolean {
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
+  return name === 'containerd' ? major >= 2 : name === 'cri-o' && (major > 1 || minor >= 28)
 }
 
 function noKubelet(): Refusal {

@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts'
 import type { Change, Why } from '../journal/records.ts'
 import type { Store } from '../journal/store.ts'
 import { steps } from '../steps/index.ts'
-import type { Limit, Runtime, StepContext, StepName } from '../steps/step.ts'
+import type { Limit, Provisions, Runtime, StepContext, StepName } from '../steps/step.ts'
 import { timeoutSeconds } from './machine.ts'
 import type { Work } from './work.ts'
 
@@ -12,6 +12,7 @@ export interface Acting {
   readonly host: Host
   readonly clock: BootClock
   readonly runtime: Runtime
+  readonly provisions: Provisions
   readonly store: Store
   readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
 }
@@ -22,10 +23,12 @@ const undoTimeoutSeconds = 120
 type Found = StepContext['found']
 
 function contextOf(acting: Acting, work: Work, found: Found, limit: Limit): StepContext {
-  const { host, clock, runtime, store, kubeletHealthy } = acting
+  const { host, clock, runtime, provisions, store, kubeletHealthy } = acting
   const withReserve = (act: () => Promise<void>): Promise<void> => store.withReserve(act)
   const { blobs } = store
-  return { host, clock, runtime, blobs, withReserve, kubeletHealthy, change: work.change, limit, found }
+  const { change, opened } = work
+  const parts = { host, clock, runtime, provisions, blobs, withReserve, kubeletHealthy }
+  return { ...parts, change, openedAt: opened.wall, limit, found }
 }
 
 /** Runs `act` within a limit that `interrupt` can end early. */

@@ -63,6 +63,7 @@ export function answerOf(work: Work, now: Instant): NodeRuntimeStatus {
     steps: steps(work, now),
     podsRemoved: work.findings.podsRemoved,
     ...(down !== undefined && { kubeletDownMilliseconds: down }),
+    ...(work.findings.images && { images: work.findings.images }),
     ...(work.findings.verification && { verification: work.findings.verification }),
   }
 }

@@ -1,12 +1,14 @@
 /**
  * Runs before engines and kubelet of a boot start: a change that was not proven does not get to start anything. Starts and
- * stops no unit; the engine proves the former state once everything is up.
+ * stops no unit; the engine proves the former state once everything is up. Where engines were exchanged systemd has chosen
+ * already what it starts in this boot: then the engine stops the one and starts the other.
  */
 import type { Log } from '../../kube/log.ts'
 import type { BootClock } from '../host/boot-clock.ts'
 import type { Host } from '../host/host.ts'
 import type { JournalRecord } from '../journal/records.ts'
 import type { Store } from '../journal/store.ts'
+import { disableAgain, enableAgain } from '../steps/enable-units.ts'
 import { restoreFiles } from '../steps/write-files.ts'
 import { replay, type Work } from './work.ts'
 
@@ -41,7 +43,13 @@ export async function restoreAtBoot(booting: Booting): Promise<void> {
       : stage.why
   await note({ type: 'back', at: clock.instant(), why })
   const withReserve = (act: () => Promise<void>): Promise<void> => store.withReserve(act)
-  await restoreFiles({ host: booting.host, blobs: store.blobs, withReserve, change: work.change })
+  const { host } = booting
+  const { change } = work
+  // Where this fails the engine does it: what matters now are the files.
+  const warn = (error: unknown): void => log.warn('units could not be restored', { error })
+  await disableAgain({ host, change }).catch(warn)
+  await restoreFiles({ host, blobs: store.blobs, withReserve, change })
+  await enableAgain({ host, change }).catch(warn)
   await note({ type: 'restored', at: clock.instant() })
-  log.info('former files are back', { files: work.change.files.map(({ path }) => path) })
+  log.info('former files are back', { files: change.files.map(({ path }) => path) })
 }

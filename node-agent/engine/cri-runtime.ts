@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../kube/clock.ts'
 import { CriClient } from '../cri/client.ts'
+import type { PodSandbox } from '../cri/gen/runtime.ts'
+import { imagesInUse, pullMissing } from '../cri/images.ts'
 import { removeAllSandboxes } from '../cri/sandboxes.ts'
 import { waitForCri } from '../cri/wait.ts'
 import { cleanUpProofs } from '../proof/clean-up.ts'
@@ -28,6 +30,11 @@ async function withClient<T>(endpoint: string, act: (client: CriClient) => Promi
   }
 }
 
+/** Tags of the images that containers behind an endpoint were made from. */
+export function imagesAt(endpoint: string): Promise<readonly string[]> {
+  return withClient(endpoint, imagesInUse)
+}
+
 export function criRuntime(clock: Clock): Runtime {
   const remainingMs = ({ untilMs }: Limit): number => Math.max(1, Math.round(untilMs - clock.monotonicMs()))
   return {
@@ -43,15 +50,20 @@ export function criRuntime(clock: Clock): Runtime {
       const client = await Promise.race([waiting, aborted])
       client.close()
     },
-    removePods: (endpoint, limit) =>
+    removePods: (endpoint, limit, since) =>
       withClient(endpoint, async (client) => {
         const deadlineMs = Math.min(removalMs, remainingMs(limit))
-        const options = { concurrency: 8, graceSeconds: 1, deadlineMs, clock } as const
+        const sinceMs = since === undefined ? 0 : Date.parse(since)
+        // CRI counts in nanoseconds.
+        const keep = ({ createdAt }: PodSandbox): boolean => createdAt < BigInt(sinceMs) * 1_000_000n
+        const options = { concurrency: 8, graceSeconds: 1, deadlineMs, clock, keep } as const
         const { failed, removed } = await removeAllSandboxes(client, options)
         const [first] = failed
         if (first) throw new Error(`${failed.length} pods could not be removed, ${first.pod} first: ${first.message}`)
         return removed
       }),
+    pullMissing: (endpoint, name, limit) =>
+      withClient(endpoint, (client) => pullMissing(client, name, remainingMs(limit))),
     prove: (endpoint, wanted, limit) =>
       withClient(endpoint, async (client) => {
         const { cgroupVersion } = wanted

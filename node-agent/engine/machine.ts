@@ -7,13 +7,16 @@ import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Instant } from '../host/boot-clock.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Order, Why } from '../journal/records.ts'
-import { stepsOf } from '../steps/index.ts'
+import { isExchange, stepsOf } from '../steps/index.ts'
 import type { StepName } from '../steps/step.ts'
 import type { Work } from './work.ts'
 
 /** Used when an order names none. */
 const defaultTimeoutSeconds = 120
 const defaultCourierTimeoutSeconds = 300
+
+/** Gigabytes from one disk to itself, while the node works as before. */
+const exportSeconds = 900
 
 export interface State {
   /** The last order that was accepted. */
@@ -63,15 +66,16 @@ function isOther(order: Order, work: Work): boolean {
 function forward(state: State, work: Work, now: Instant): Decision {
   const { stage } = work
   if (stage.name !== 'forward') return wait
-  const untilMs = stage.since.monotonicMs + timeoutSeconds(work.order) * 1000
-  const why = whyBack(state, work, now, untilMs)
-  if (why) return { do: 'back', why }
   const name = stage.steps[stage.next]
+  const seconds = name === 'export-images' ? exportSeconds : timeoutSeconds(work.order)
+  const why = whyBack(state, work, now, seconds)
+  if (why) return { do: 'back', why }
+  const untilMs = stage.since.monotonicMs + seconds * 1000
   return name ? { do: 'step', name, untilMs } : { do: 'proven' }
 }
 
 /** The first reason that speaks for going back. */
-function whyBack({ order }: State, work: Work, now: Instant, untilMs: number): Why | undefined {
+function whyBack({ order }: State, work: Work, now: Instant, seconds: number): Why | undefined {
   const { stage } = work
   if (stage.name !== 'forward') return undefined
   const step = stage.steps[stage.next]
@@ -79,8 +83,7 @@ function whyBack({ order }: State, work: Work, now: Instant, untilMs: number): W
   if (stage.since.boot !== now.boot) {
     return { reason: 'Rebooted', message: 'The node was rebooted before the change was proven.', ...at }
   }
-  if (now.monotonicMs >= untilMs) {
-    const seconds = timeoutSeconds(work.order)
+  if (now.monotonicMs >= stage.since.monotonicMs + seconds * 1000) {
     return { reason: 'DeadlineExceeded', message: `The node was not proven within ${seconds} seconds.`, ...at }
   }
   return order ? whyOrdered(order, work) : undefined
@@ -125,8 +128,10 @@ function proven({ order, requestedMs }: State, work: Work, now: Instant): Decisi
 function toUndo(work: Work, now: Instant): readonly StepName[] {
   const all = stepsOf(work.change)
   const touched = work.boot === now.boot ? all.slice(0, work.touched) : all
-  const restored = work.stage.name === 'back' && work.stage.restored === now.boot
-  // Nothing has run under the new configuration in this boot when the files were back before anything started.
+  const isWhole = !isExchange(work.change) && work.change.packages === undefined
+  const restored = isWhole && work.stage.name === 'back' && work.stage.restored === now.boot
+  // Nothing has run under the new configuration in this boot when the files were back before anything started. Of two
+  // engines systemd had chosen the new one by then, and packages are not put back at boot.
   const left = restored ? touched.filter((name) => name !== 'start-engine' && name !== 'write-files') : touched
   return left.toReversed()
 }

@@ -3,9 +3,11 @@
  * that an engine which only answers does without.
  */
 import type { Clock } from '../../kube/clock.ts'
-import type { Observed } from '../engines/engine.ts'
+import type { ImageStore, Observed, Side } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
-import type { Runtime } from '../steps/step.ts'
+import { systemStaging } from '../host/system-staging.ts'
+import type { Provisions, Runtime } from '../steps/step.ts'
+import type { Changing } from './change.ts'
 import type { Plan } from './prepare.ts'
 
 export async function lookAt(host: Host): Promise<Observed> {
@@ -13,17 +15,55 @@ export async function lookAt(host: Host): Promise<Observed> {
   return (await observe(host)).observed
 }
 
-export function changeParts(host: Host, clock: Clock): { readonly plan: Plan; readonly runtime: Runtime } {
+/** Planning asked it whether it can before any image was named. */
+async function storeOf(name: Side['name']): Promise<ImageStore> {
+  const { sourceByName } = await import('../engines/index.ts')
+  const store = sourceByName(name)?.images
+  if (!store) throw new Error(`Drydock cannot carry images from or to ${name}.`)
+  return store
+}
+
+export interface ChangeParts {
+  readonly plan: Plan
+  readonly runtime: Runtime
+  readonly provisions: Provisions
+  readonly tidy: Changing['tidy']
+}
+
+export function changeParts(host: Host, clock: Clock, stateFolder: string): ChangeParts {
+  const staging = systemStaging()
   const loadRuntime = async (): Promise<Runtime> => (await import('./cri-runtime.ts')).criRuntime(clock)
   return {
     plan: async (order, pasts, memory) => {
       // The runtime too: what is loaded now does not make the kubelet wait later.
-      const [{ planner }] = await Promise.all([import('./planning.ts'), loadRuntime()])
-      return planner(host)(order, pasts, memory)
+      const [{ planner }, { imagesAt }] = await Promise.all([import('./planning.ts'), import('./cri-runtime.ts')])
+      return planner({ host, staging, clock, imagesInUse: imagesAt, stateFolder })(order, pasts, memory)
+    },
+    provisions: {
+      install: async (packages) => (await import('../sources/packages/change.ts')).installPackages(host, packages),
+      restore: async (packages) => (await import('../sources/packages/change.ts')).restorePackages(host, packages),
+      removePods: async (from, timeoutMs) => {
+        const { sourceByName } = await import('../engines/index.ts')
+        return (await sourceByName(from)?.removePods?.(host, timeoutMs)) ?? 0
+      },
+      exportImages: async (from, { names, archive }, timeoutMs) =>
+        (await storeOf(from)).export(host, names, archive, timeoutMs),
+      importImages: async (to, { archive }, timeoutMs) => {
+        const { stdout } = await host.run(['stat', '--format=%s', '--', archive], { timeoutMs })
+        await (await storeOf(to)).import(host, archive, timeoutMs)
+        return Number(stdout)
+      },
+    },
+    tidy: async ({ answer: _, ...memory }) => {
+      const { removeUnused } = await import('../sources/unused.ts')
+      const files = await Promise.all(Object.keys(memory.files).map((path) => host.readFile(path)))
+      const texts = files.map((bytes) => bytes?.toString() ?? '')
+      await removeUnused({ host, staging }, [JSON.stringify(memory), ...texts])
     },
     runtime: {
       ready: async (endpoint, limit) => (await loadRuntime()).ready(endpoint, limit),
-      removePods: async (endpoint, limit) => (await loadRuntime()).removePods(endpoint, limit),
+      removePods: async (endpoint, limit, since) => (await loadRuntime()).removePods(endpoint, limit, since),
+      pullMissing: async (endpoint, image, limit) => (await loadRuntime()).pullMissing(endpoint, image, limit),
       prove: async (endpoint, wanted, limit) => (await loadRuntime()).prove(endpoint, wanted, limit),
     },
   }

@@ -3,7 +3,7 @@ import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Log } from '../../kube/log.ts'
 import { isRefusal, type Observed } from '../engines/engine.ts'
 import type { BootClock } from '../host/boot-clock.ts'
-import { answered, released } from '../journal/memory.ts'
+import { answered, type Memory, released } from '../journal/memory.ts'
 import type { Order } from '../journal/records.ts'
 import { about } from './answer.ts'
 import type { Ledger } from './ledger.ts'
@@ -14,6 +14,8 @@ export interface Ordering extends Preparing {
   readonly clock: BootClock
   readonly log: Log
   readonly look: () => Promise<Observed>
+  /** Removes the programs that Drydock brought and that nobody needs any more. */
+  readonly tidy: (memory: Memory) => Promise<void>
   /** Takes Drydock's files off the host. */
   readonly remove: () => Promise<void>
 }
@@ -42,6 +44,7 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
     case 'repeat':
       return ledger.say({ ...ledger.state.memory.answer, ...about(order) })
     case 'remove':
+      await parts.tidy(ledger.state.memory)
       await parts.remove()
       return ledger.say({ ...about(order), phase: 'Removed' })
     default:
@@ -72,8 +75,12 @@ async function prepareOrder(parts: Ordering, ledger: Ledger, { order, open }: Pr
 }
 
 function sentence({ planned }: Prepared): string {
+  const { from, to } = planned.change
   const files = planned.edits.map(({ path }) => path).join(', ')
-  return files === '' ? 'The node is as wanted; it is only proven.' : `Ready to write ${files}.`
+  const written = files === '' ? '' : ` Ready to write ${files}.`
+  if (from.name !== to.name) return `Ready to go from ${from.name} to ${to.name}.${written}`
+  if (from.version !== to.version) return `Ready to go from ${to.name} ${from.version} to ${to.version}.${written}`
+  return written.trim() || 'The node is as wanted; it is only proven.'
 }
 
 function remember(ledger: Ledger, order: Order, said: NodeRuntimeStatus): void {

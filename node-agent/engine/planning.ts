@@ -1,66 +1,30 @@
-/** Detection and planning, brought together for one order. */
-
+/** Detection, sources and planning, brought together for one order. */
 import { finalizer } from '../../crds/protocol.ts'
+import type { Clock } from '../../kube/clock.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
 import { observe } from '../detect/observe.ts'
-import { type Action, isRefusal, type Observed, type Refusal, type Side } from '../engines/engine.ts'
-import type { Host } from '../host/host.ts'
+import { isRefusal, type Pasts, type Refusal, type Target } from '../engines/engine.ts'
+import { engineByName, sourceByName } from '../engines/index.ts'
+import type { Host, UnitState } from '../host/host.ts'
+import type { Staging } from '../host/staging.ts'
 import type { Memory } from '../journal/memory.ts'
-import type { Expectation, Order } from '../journal/records.ts'
+import type { Order } from '../journal/records.ts'
 import { planNode } from '../plan/plan.ts'
+import type { EngineAhead, Heritage } from '../plan/types.ts'
+import { ahead } from '../sources/ahead.ts'
+import { stage, withPrograms } from '../sources/stage.ts'
+import { type Composing, changeOf, sidesOf } from './composing.ts'
+import { type ImagePlan, planImages } from './image-plan.ts'
 import type { Plan, Planned } from './prepare.ts'
 
-type Handlers = Expectation['handlers']
-
-function defaultHandler({ handlers = [] }: Observed): Handlers {
-  const found = handlers.find((handler) => handler.default)
-  return found ? [{ name: found.name, default: true }] : []
-}
-
-/**
- * The node as it is. Of the handlers only those that Drydock has proven before and the default one: what else is in the
- * file may have been broken all along, and is nobody's reason to call a rollback failed.
- */
-function formerOf(observed: Observed, { current }: Memory): Expectation {
-  const found = new Set(observed.handlers?.map(({ name }) => name))
-  const proven = (current?.handlers ?? []).filter((handler) => found.has(handler.name) && !handler.default)
-  const { engineDriver = 'cgroupfs', kubeletDriver, version = 'v1' } = observed.cgroup ?? {}
-  const handlers = [
-    ...defaultHandler(observed),
-    ...proven.filter(({ name }) => name !== defaultHandler(observed)[0]?.name),
-  ]
-  return { handlers, cgroupDriver: engineDriver, cgroupVersion: version, ...(kubeletDriver && { kubeletDriver }) }
-}
-
-function wantedOf({ target }: Order, observed: Observed, memory: Memory): Expectation {
-  const former = formerOf(observed, memory)
-  if (!target) return memory.origin ?? former
-  const asked = (target.handlers ?? []).map(({ name, default: isDefault }) => ({ name, default: isDefault }))
-  // Pods without a RuntimeClass must still run when the order only adds a handler: a wrong merge loses the default one.
-  const kept = asked.some((handler) => handler.default) ? [] : defaultHandler(observed)
-  const handlers = [...asked.filter(({ name }) => !kept.some((handler) => handler.name === name)), ...kept]
-  const driver = target.cgroupDriver
-  return { ...former, handlers, ...(driver && { cgroupDriver: driver, kubeletDriver: driver }) }
-}
-
-function changeOf(order: Order, observation: Observation, memory: Memory, action: Action): Planned['change'] {
-  const { engine, kubelet, observed } = observation
-  // Planning refuses a host without them.
-  if (!engine || !kubelet) throw new Error('This node has no kubelet and engine that Drydock could change.')
-  const { name, units } = engine.engine
-  const { version } = engine.found.observed.engine ?? {}
-  const side: Side = { name, units, endpoint: kubelet.endpoint, ...(version !== undefined && { version }) }
-  return {
-    action,
-    from: side,
-    to: side,
-    kubeletUnit: kubelet.unit,
-    healthz: kubelet.healthz,
-    image: order.image ?? '',
-    wanted: wantedOf(order, observed, memory),
-    former: formerOf(observed, memory),
-  }
+export interface Planning {
+  readonly host: Host
+  readonly staging: Staging
+  readonly clock: Clock
+  /** Tags of the images that containers behind a CRI endpoint were made from. */
+  readonly imagesInUse: (endpoint: string) => Promise<readonly string[]>
+  readonly stateFolder: string
 }
 
 /** A profile is not let go of before its nodes have their files back: a person who does not want them back must know how. */
@@ -70,15 +34,115 @@ function told({ target }: Order, { reason, message }: Refusal): Refusal {
   return { reason, message: `what the node ran before Drydock cannot be put back: ${message}; or, ${how}` }
 }
 
-export function planner(host: Host): Plan {
+/** The engine as the target wants it, its programs ready on the host. Undefined: it is not there, and nothing brings it. */
+async function wanted(
+  { host, staging, clock }: Planning,
+  target: Target,
+  pasts: Pasts,
+): Promise<EngineAhead | Refusal | undefined> {
+  const engine = engineByName(target.engine.name)
+  if (!engine) return undefined
+  const staged = await stage({ host, staging, clock }, { engine, target, pasts })
+  if (staged && isRefusal(staged)) return staged
+  const found = await engine.detect(staged ? ahead(host, staged) : host, staged)
+  return found && { engine, found, ...(staged && { staged }) }
+}
+
+/** The engine of before Drydock. */
+async function original(
+  { host }: Planning,
+  { origin }: Memory,
+  { engine }: Observation,
+): Promise<EngineAhead | undefined> {
+  const isSame = origin === undefined || origin.side.name === engine?.engine.name
+  if (isSame) return engine
+  const former = sourceByName(origin.side.name)
+  const found = await former?.detect(host)
+  return former && found && { engine: former, found }
+}
+
+function heritageOf({ origin }: Memory, { engine, observed }: Observation): Heritage {
+  if (origin) {
+    const { proof, sandboxImage, side } = origin
+    return { engine: side.name, cgroupDriver: proof?.kubeletDriver ?? proof?.cgroupDriver, sandboxImage }
+  }
+  const { cgroup, sandboxImage } = observed
+  return { engine: engine?.engine.name ?? 'none', cgroupDriver: cgroup?.kubeletDriver, sandboxImage }
+}
+
+async function bytesOf(host: Host, paths: Iterable<string>): Promise<ReadonlyMap<string, Buffer | undefined>> {
+  const files = new Map<string, Buffer | undefined>()
+  for (const path of paths) files.set(path, await host.readFile(path))
+  return files
+}
+
+async function statesOf(host: Host, names: readonly string[]): Promise<ReadonlyMap<string, UnitState>> {
+  const states = await Promise.all(names.map(async (name) => [name, await host.unit(name)] as const))
+  return new Map(states)
+}
+
+function masked(states: ReadonlyMap<string, UnitState>, units: readonly string[]): Refusal | undefined {
+  const unit = units.find((name) => states.get(name)?.loadState === 'masked')
+  if (unit === undefined) return undefined
+  const message = `${unit} is masked on this node, so it cannot be started: run systemctl unmask ${unit}, or keep the engine that runs`
+  return { reason: 'UnitMasked', message }
+}
+
+/** What cannot be asked for is pulled. */
+async function imagesOf(planning: Planning, { observation, order, plan, to }: Composing): Promise<ImagePlan> {
+  const { engine, kubelet, observed } = observation
+  if (!plan.target || !engine || plan.action !== 'DrainSwitch') return {}
+  const used = await planning.imagesInUse(kubelet.endpoint).catch(() => [])
+  const needed = [order.image, observed.sandboxImage].filter((name) => name !== undefined)
+  const names = [...new Set([...needed, ...used])]
+  const { host, stateFolder } = planning
+  return planImages(host, { from: engine.engine, to: to.engine, target: plan.target, names, stateFolder })
+}
+
+async function composed(planning: Planning, composing: Composing): Promise<Planned | Refusal> {
+  const { host } = planning
+  const { memory, observation, plan, to } = composing
+  const named = [...to.engine.units, ...(observation.engine?.engine.units ?? [])]
+  const states = await statesOf(host, [...named, ...(memory.origin?.units ?? []).map(({ name }) => name)])
+  const refusal =
+    masked(states, sidesOf(composing, states).to.units) ??
+    (await checkPlan(to.staged ? ahead(host, to.staged) : host, to, plan))
+  if (refusal) return refusal
+  const { images, shown } = await imagesOf(planning, composing)
+  return {
+    edits: plan.edits,
+    changes: [...plan.changes],
+    notes: [...plan.notes],
+    change: changeOf(composing, states, images),
+    ...(shown && { images: shown }),
+  }
+}
+
+export function planner(planning: Planning): Plan {
+  const { host } = planning
+  const plan = async (observation: Observation, order: Order, pasts: Pasts, memory: Memory) => {
+    const { engine, kubelet } = observation
+    const to = order.target
+      ? await wanted(planning, order.target, pasts)
+      : await original(planning, memory, observation)
+    if (to && isRefusal(to)) return to
+    const plan = planNode({
+      observation,
+      to,
+      target: order.target && withPrograms(order.target),
+      heritage: heritageOf(memory, observation),
+      pasts,
+      files: await bytesOf(host, pasts.keys()),
+      strangers: (order.target && (await engine?.engine.strangers?.(host))) ?? [],
+    })
+    if (isRefusal(plan)) return plan
+    // Planning refuses a host without them.
+    if (!to || !kubelet) throw new Error('This node has no kubelet and engine that Drydock could change.')
+    return composed(planning, { order, memory, observation: { ...observation, kubelet }, to, plan })
+  }
   return async (order, pasts, memory) => {
     const observation = await observe(host)
-    const { observed } = observation
-    const plan = planNode({ observation, target: order.target, pasts })
-    if (isRefusal(plan)) return { observed, plan: told(order, plan) }
-    const refusal = await checkPlan(host, observation, plan, order.target)
-    if (refusal) return { observed, plan: told(order, refusal) }
-    const { edits, changes, action } = plan
-    return { observed, plan: { edits, changes: [...changes], change: changeOf(order, observation, memory, action) } }
+    const planned = await plan(observation, order, pasts, memory)
+    return { observed: observation.observed, plan: isRefusal(planned) ? told(order, planned) : planned }
   }
 }

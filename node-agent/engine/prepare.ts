@@ -4,7 +4,7 @@ import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { type Action, type FileEdit, isRefusal, type Observed, type Pasts, type Refusal } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
-import type { Change, FileRecord, Order } from '../journal/records.ts'
+import type { Change, FileRecord, Order, Shown } from '../journal/records.ts'
 import type { Store } from '../journal/store.ts'
 import { isFor } from './machine.ts'
 
@@ -13,6 +13,9 @@ export interface Planned {
   readonly edits: readonly FileEdit[]
   readonly change: Omit<Change, 'files'>
   readonly changes: NonNullable<NodeRuntimeStatus['changes']>
+  readonly notes: NonNullable<NodeRuntimeStatus['notes']>
+  /** What is known of images beforehand. */
+  readonly images?: NonNullable<NodeRuntimeStatus['images']>
 }
 
 /** Looks at the node and plans. */
@@ -31,7 +34,7 @@ export interface Preparing {
 
 export interface Prepared {
   readonly planned: Planned
-  readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+  readonly shown: Shown
 }
 
 const harshness: Readonly<Record<Action, number>> = { None: 0, Restart: 1, DrainRestart: 2, DrainSwitch: 3 }
@@ -92,10 +95,11 @@ export async function prepare(
     if (other) return other
     const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory)
     if (isRefusal(plan)) return { ...plan, observed }
-    const { change, changes, edits } = plan
+    const { change, changes, edits, images, notes } = plan
     const refusal = harsherThanPrepared(order, memory, change.action) ?? (await noSpace(preparing, edits))
     if (refusal) return { ...refusal, observed }
-    return { planned: plan, shown: { action: change.action, changes, observed } }
+    const told = { ...(notes.length > 0 && { notes }), ...(images && { images }) }
+    return { planned: plan, shown: { action: change.action, changes, observed, ...told } }
   } catch (error) {
     return { reason: 'PrepareFailed', message: (error as Error).message }
   }
@@ -104,12 +108,13 @@ export async function prepare(
 /** Keeps the bytes that the change and its undoing need; durable when it returns. */
 export async function keepBytes(store: Store, edits: readonly FileEdit[]): Promise<readonly FileRecord[]> {
   const records: FileRecord[] = []
-  for (const { path, before, after, original } of edits) {
+  for (const { path, before, after, original, mode } of edits) {
     records.push({
       path,
       before: await store.blobs.put(before),
       after: await store.blobs.put(after),
       original: await store.blobs.put(original),
+      ...(mode !== undefined && { mode }),
     })
   }
   return records

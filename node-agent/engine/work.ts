@@ -1,13 +1,19 @@
 /** The open change, as the records of its journal tell it. Pure: the same records give the same work after any crash. */
-import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Instant } from '../host/boot-clock.ts'
-import type { Change, JournalRecord, Order, Why } from '../journal/records.ts'
+import type { Change, JournalRecord, Order, Shown, Why } from '../journal/records.ts'
 import { stepsAgain, stepsOf } from '../steps/index.ts'
 import type { Findings, StepName } from '../steps/step.ts'
 
+/** `next` is the step to apply; one that was begun before a crash is applied again. The deadline counts from `since`. */
+interface Forward {
+  readonly name: 'forward'
+  readonly since: Instant
+  readonly steps: readonly StepName[]
+  readonly next: number
+}
+
 type Stage =
-  /** `next` is the step to apply; one that was begun before a crash is applied again. The deadline counts from `since`. */
-  | { readonly name: 'forward'; readonly since: Instant; readonly steps: readonly StepName[]; readonly next: number }
+  | Forward
   | { readonly name: 'proven'; readonly at: Instant; readonly courier: boolean }
   /** `restored` names the boot in which the former files were put back before anything started. */
   | { readonly name: 'back'; readonly why: Why; readonly restored?: string }
@@ -20,9 +26,10 @@ export interface Timing {
 
 export interface Work {
   readonly id: string
+  readonly opened: Instant
   readonly order: Order
   readonly change: Change
-  readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+  readonly shown: Shown
   readonly stage: Stage
   /** Of the whole change: the first so many steps may have had an effect. */
   readonly touched: number
@@ -38,7 +45,15 @@ type Opening = Extract<JournalRecord, { type: 'open' }>
 
 function opened({ id, order, change, shown, at }: Opening): Work {
   const stage = { name: 'forward', since: at, steps: stepsOf(change), next: 0 } as const
-  return { id, order, change, shown, stage, touched: 0, boot: at.boot, timings: [], findings: { podsRemoved: 0 } }
+  const nothing = { touched: 0, boot: at.boot, timings: [], findings: { podsRemoved: 0 } }
+  return { id, opened: at, order, change, shown, stage, ...nothing }
+}
+
+/** Before the kubelet stops nothing is disrupted: from there on the deadline counts, and a crash does not move it. */
+function forwarded(stage: Forward, { touched, change }: Work, { name, at }: { name: StepName; at: Instant }): Forward {
+  const first = stepsOf(change).indexOf('stop-kubelet')
+  const isFirstStop = name === 'stop-kubelet' && touched <= first
+  return { ...stage, next: stage.steps.indexOf(name), since: isFirstStop ? at : stage.since }
 }
 
 function begun(work: Work, { name, at, findings }: Extract<JournalRecord, { type: 'step' }>): Work {
@@ -48,7 +63,7 @@ function begun(work: Work, { name, at, findings }: Extract<JournalRecord, { type
   const touched = Math.max(work.touched, all.indexOf(name) + 1)
   return {
     ...work,
-    stage: stage.name === 'forward' ? { ...stage, next: stage.steps.indexOf(name) } : stage,
+    stage: stage.name === 'forward' ? forwarded(stage, work, { name, at }) : stage,
     touched,
     boot: at.boot,
     timings: [...work.timings, { name, begin: at }],
@@ -73,8 +88,10 @@ export function record(work: Work | undefined, entry: JournalRecord): Work | und
       return proven(work, entry)
     case 'courier':
       return stage.name === 'proven' ? { ...work, stage: { ...stage, courier: true } } : work
-    case 'again':
-      return { ...work, stage: { name: 'forward', since: entry.at, steps: stepsAgain, next: 0 }, timings: [] }
+    case 'again': {
+      const steps = stepsAgain(work.change)
+      return { ...work, stage: { name: 'forward', since: entry.at, steps, next: 0 }, timings: [] }
+    }
     case 'back':
       return { ...work, stage: { name: 'back', why: entry.why } }
     case 'restored':

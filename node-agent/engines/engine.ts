@@ -15,13 +15,16 @@ export type EngineName = 'containerd' | 'cri-o' | 'docker'
 
 /** One side of a change: the engine as systemd and the kubelet know it. Part of the journal and of state.json. */
 export interface Side {
-  readonly name: EngineName
+  /** none: the kubelet's endpoint leads to no engine, and none of Drydock's is installed. */
+  readonly name: EngineName | 'none'
   /** Its systemd units in the order of starting: a socket before its service, what serves before what is served. */
   readonly units: readonly string[]
   /** The kubelet's CRI endpoint, with its scheme. */
   readonly endpoint: string
   /** Tells an upgrade in place from a change of settings. */
   readonly version?: string
+  /** dockershim: what speaks CRI is part of the kubelet, and rests with it. */
+  readonly isInKubelet?: true
 }
 
 /** Why an order is refused before anything is touched. `message` names the file and line, and says what to write or do. */
@@ -47,6 +50,8 @@ export interface FileEdit {
   readonly after: Buffer | undefined
   /** What the file is without Drydock: as it was before the first change, with what others wrote into it since. */
   readonly original: Buffer | undefined
+  /** Permissions of a file that there was none of; absent: 0644. */
+  readonly mode?: number
 }
 
 /** What Drydock remembers of a file that it has changed: `original` and `after` of the last edit that was committed. */
@@ -92,7 +97,7 @@ export interface Staged {
   readonly version: string
   /** Folders with programs (shims, runc, crun, conmon) that come before the engine's own search path. */
   readonly searchPath: readonly string[]
-  /** Unit file or drop-in, CNI plugins: what makes it the one that runs. Empty for a package that brings its own. */
+  /** Unit file or drop-in that makes it the one that runs. Packages bring their own. */
   readonly files: readonly FileEdit[]
   /** Of packages: a folder in which they lie unpacked, as they will lie below `/`. */
   readonly root?: string

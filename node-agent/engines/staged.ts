@@ -12,14 +12,19 @@ export function stagedPath(path: string): string {
   return join(dirname(path), '.drydock-staged')
 }
 
+/** A folder that is made only with its first file must not be there when that file never comes. */
+async function folderThere(host: Host, folder: string): Promise<string> {
+  return folder === '/' || (await host.realPath(folder)) !== undefined ? folder : folderThere(host, dirname(folder))
+}
+
 /** Runs `check` while the edited bytes lie in the folder of the live file, and takes them away again whatever happens. */
 export async function withStaged(
   host: Host,
   edit: FileEdit,
   check: (staged: string) => Promise<Refusal | undefined>,
 ): Promise<Refusal | undefined> {
-  const folder = dirname(edit.path)
-  const staged = stagedPath(edit.path)
+  const folder = await folderThere(host, dirname(edit.path))
+  const staged = stagedPath(join(folder, 'file'))
   const full = await fullDisk(host, [folder, '/var/lib'])
   if (full) return full
   try {

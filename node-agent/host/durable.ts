@@ -20,14 +20,19 @@ function temporaryOf(file: string): string {
 }
 
 /** Replaces a file as a whole; mode and owner of what was there stay. */
-export async function replaceFile(disk: Disk, path: string, bytes: Buffer, attributes = fresh): Promise<void> {
+export async function replaceFile(
+  disk: Disk,
+  path: string,
+  bytes: Buffer,
+  attributes: Partial<Attributes> = fresh,
+): Promise<void> {
   const file = await realFile(disk, path)
   const folder = dirname(file)
   const temporary = temporaryOf(file)
   await disk.makeFolder(folder, 0o755)
   await disk.unlink(temporary)
   try {
-    await disk.create(temporary, bytes, (await disk.attributes(file)) ?? attributes)
+    await disk.create(temporary, bytes, (await disk.attributes(file)) ?? { ...fresh, ...attributes })
     await disk.sync(temporary)
     await disk.rename(temporary, file)
   } catch (error) {

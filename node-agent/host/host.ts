@@ -16,6 +16,8 @@ export interface UnitState {
   readonly mainPid: number
   /** Absolute path of the program of ExecStart. */
   readonly execStart: string
+  /** Whether it starts at boot, as `systemctl is-enabled` prints it; empty: there is no such unit. */
+  readonly enabled: string
   /** The unit file, then its drop-ins, in the order that systemd reads them. */
   readonly files: readonly string[]
 }
@@ -30,8 +32,8 @@ export interface Host {
   isExecutable(path: string): Promise<boolean>
   /** Bytes that may still be written below a folder. */
   freeBytes(path: string): Promise<number>
-  /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there. */
-  replaceFile(path: string, bytes: Buffer): Promise<void>
+  /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there; a new file is root's, with `mode` or 0644. */
+  replaceFile(path: string, bytes: Buffer, mode?: number): Promise<void>
   removeFile(path: string): Promise<void>
   /** Makes a file, or its absence, as it is now survive a power cut: a crash may have come before the fsync. */
   makeDurable(path: string): Promise<void>
@@ -42,4 +44,8 @@ export interface Host {
   unit(name: string): Promise<UnitState>
   startUnit(name: string, timeoutMs: number): Promise<void>
   stopUnit(name: string): Promise<void>
+  /** Whether units start at boot. Durable when it returns, with what was done before: a crash may have come before the fsync. */
+  setEnabled(names: readonly string[], enabled: boolean): Promise<void>
+  /** Has systemd read its unit files again. */
+  daemonReload(): Promise<void>
 }

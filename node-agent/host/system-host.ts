@@ -73,11 +73,11 @@ export function systemHost(): Host {
     realPath: (path) => nodeDisk.resolve(path),
     isExecutable,
     freeBytes,
-    replaceFile: (path, bytes) => replaceFile(nodeDisk, path, bytes),
+    replaceFile: (path, bytes, mode) => replaceFile(nodeDisk, path, bytes, mode === undefined ? {} : { mode }),
     makeDurable: (path) => makeDurable(nodeDisk, path),
     discardUnfinished: (path) => discardUnfinished(nodeDisk, path),
     removeFile: (path) => removeFile(nodeDisk, path),
     run: runProgram,
-    ...systemdUnits(runProgram),
+    ...systemdUnits(runProgram, nodeDisk),
   }
 }

@@ -1,4 +1,6 @@
 /** Units through systemctl: explicit starts and stops, each with a deadline and a check of what became of it. */
+import { join } from 'node:path/posix'
+import type { Disk } from './disk.ts'
 import { UnitError } from './errors.ts'
 import type { Ran, UnitState } from './host.ts'
 
@@ -13,7 +15,11 @@ const properties = [
   'ExecStart',
   'FragmentPath',
   'DropInPaths',
+  'UnitFileState',
 ]
+
+/** Where `systemctl enable` puts its links. */
+const unitFolder = '/etc/systemd/system'
 
 /** A node's kubelet and engines stop in seconds; a container that does not end may hold a stop for systemd's 90 s. */
 const stopTimeoutMs = 120_000
@@ -32,6 +38,7 @@ export function parseUnit(shown: string): UnitState {
     subState: text('SubState'),
     invocationId: text('InvocationID'),
     mainPid: Number(text('MainPID') || 0),
+    enabled: text('UnitFileState'),
     execStart: /(?:^|[{ ;])path=([^ ;]+)/.exec(text('ExecStart'))?.[1] ?? '',
     files: [text('FragmentPath'), ...text('DropInPaths').split(' ')].filter((path) => path !== ''),
   }
@@ -42,9 +49,11 @@ export interface Units {
   /** What a unit runs before its own program may hold a start for as long as it likes. */
   startUnit(name: string, timeoutMs: number): Promise<void>
   stopUnit(name: string): Promise<void>
+  setEnabled(names: readonly string[], enabled: boolean): Promise<void>
+  daemonReload(): Promise<void>
 }
 
-export function systemdUnits(run: Run): Units {
+export function systemdUnits(run: Run, disk: Pick<Disk, 'list' | 'sync'>): Units {
   const systemctl = async (timeoutMs: number, ...args: string[]): Promise<Ran> =>
     run(['systemctl', '--no-ask-password', '--no-pager', ...args], { timeoutMs })
 
@@ -62,8 +71,23 @@ export function systemdUnits(run: Run): Units {
     if (ran.code !== 0) throw new UnitError(`systemctl ${verb} ${name} failed: ${said}`)
   }
 
+  const managed = async (verb: 'enable' | 'disable' | 'daemon-reload', ...names: string[]): Promise<void> => {
+    const ran = await systemctl(60_000, verb, ...(names.length > 0 ? ['--', ...names] : []))
+    const said = ran.stderr.trim().replaceAll(/\s+/g, ' ')
+    if (ran.code !== 0) throw new UnitError(`systemctl ${verb} ${names.join(' ')} failed: ${said}`)
+  }
+
   return {
     unit,
+    setEnabled: async (names, enabled) => {
+      if (names.length > 0) await managed(enabled ? 'enable' : 'disable', ...names)
+      // systemctl makes and removes links without fsync: a power cut would bring the other state back.
+      for (const name of await disk.list(unitFolder)) {
+        if (/\.(wants|requires|upholds)$/.test(name)) await disk.sync(join(unitFolder, name))
+      }
+      await disk.sync(unitFolder)
+    },
+    daemonReload: () => managed('daemon-reload'),
     /** A start of a unit that is active already starts nothing: the caller stops it first. */
     startUnit: async (name, timeoutMs) => {
       // Earlier failures count against the unit's start limit, which would refuse this start. Fails when nothing failed.

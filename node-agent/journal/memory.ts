@@ -1,11 +1,28 @@
 /** `state.json`: what outlives the journal. Pure: how it changes. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { BlobName, Change, Expectation, Order } from './records.ts'
+import type { Side } from '../engines/engine.ts'
+import type { BlobName, Change, Expectation, Order, PackageChange, UnitChange } from './records.ts'
 
 /** A managed file: what it is without Drydock, kept until it is restored, and what Drydock wrote last. */
 export interface PastRecord {
   readonly original: BlobName
   readonly written: BlobName
+}
+
+/** What the node was before the first change, and is to be again when its profile goes. */
+export interface Origin {
+  readonly side: Side
+  /** Of every engine that Drydock has exchanged since: how each unit was before. */
+  readonly units: readonly OriginalUnit[]
+  /** Absent when there was no engine. */
+  readonly proof?: Expectation
+  readonly sandboxImage?: string
+}
+
+export interface OriginalUnit {
+  readonly name: string
+  readonly enabled: string
+  readonly runs: boolean
 }
 
 export interface Memory {
@@ -19,11 +36,12 @@ export interface Memory {
   readonly nodeUID?: string
   /** Id of the journal that the answer closed: it is removed, should it still be there. */
   readonly closed?: string
-  /** What was proven before the first change, and must be again when the files of then are back. */
-  readonly origin?: Expectation
+  readonly origin?: Origin
   /** What was proven by the last commit; absent when the node is as it was before Drydock. */
   readonly current?: Expectation
   readonly files: Readonly<Record<string, PastRecord>>
+  /** What packages were installed, with what was there before the first of them. */
+  readonly packages?: PackageChange
 }
 
 /** A change that has ended. */
@@ -53,17 +71,35 @@ export function undone(memory: Memory, { id }: Ended, answer: NodeRuntimeStatus)
   return { ...memory, answer, closed: id }
 }
 
+/** What was known stays: the first former state is the original one. */
+function originOf({ origin }: Memory, { from, units, former, sandboxImage }: Change): Origin {
+  const known = origin?.units ?? []
+  const isKnown = ({ name }: UnitChange): boolean => known.some((unit) => unit.name === name)
+  const seen = units
+    .filter((unit) => !isKnown(unit))
+    .map(({ name, enabled, runs }): OriginalUnit => ({ name, enabled: enabled.before, runs: runs.before }))
+  const first = origin ?? { side: from, ...(former && { proof: former }), ...(sandboxImage && { sandboxImage }) }
+  return { ...first, units: [...known, ...seen] }
+}
+
 /**
  * A file that is back to what it is without Drydock is forgotten; so is everything when the revision was "original".
  */
 export function committed(memory: Memory, { id, order, change }: Ended, answer: NodeRuntimeStatus): Memory {
-  const { current: _, origin = change.former, ...rest } = memory
+  const { current: _, origin: _origin, packages: _packages, ...rest } = memory
   const ended = { ...rest, answer, closed: id }
   if (!order.target) return { ...ended, files: {} }
+  const packages = change.packages?.taken ?? memory.packages
   const files = { ...memory.files }
   for (const { path, original, after } of change.files) {
     if (original === after) delete files[path]
     else files[path] = { original, written: after }
   }
-  return { ...ended, files, origin, current: change.wanted }
+  return {
+    ...ended,
+    files,
+    origin: originOf(memory, change),
+    current: change.wanted,
+    ...(packages && { packages }),
+  }
 }

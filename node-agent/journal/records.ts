@@ -25,6 +25,8 @@ export interface FileRecord {
   readonly after: BlobName
   /** What the file is without Drydock. */
   readonly original: BlobName
+  /** Of a file that there was none of. */
+  readonly mode?: number
 }
 
 /** What a proof must show. */
@@ -45,14 +47,26 @@ export interface PackageChange {
   readonly former: readonly { readonly name: string; readonly version?: string; readonly archive?: string }[]
   /** Names that were held or pinned, and are again afterwards. */
   readonly held: readonly string[]
+  /** Configuration files that came with what was installed, and may go with it. */
+  readonly brought: readonly string[]
 }
 
-/** How a systemd unit was before the change. */
-export interface UnitRecord {
+export interface PackageStep {
+  /** `restore`: what the change of packages installed is taken back. */
+  readonly act: 'install' | 'restore'
+  readonly change: PackageChange
+  /** Once this is committed: all that has been changed since Drydock came. */
+  readonly taken?: PackageChange
+}
+
+/** What becomes of one systemd unit of the engines. */
+export interface UnitChange {
   readonly name: string
-  /** As `systemctl is-enabled` prints it; empty: there was no such unit. */
-  readonly enabled: string
-  readonly active: boolean
+  /** `before` as `systemctl is-enabled` prints it, empty when there was no such unit. Without `after` it stays as it is. */
+  readonly enabled: { readonly before: string; readonly after?: 'enabled' | 'disabled' }
+  readonly runs: { readonly before: boolean; readonly after: boolean }
+  /** It runs on untouched: others than the kubelet depend on it, and nothing of it changes. */
+  readonly runsOn?: boolean
 }
 
 /** Everything that the change and its undoing need to know, so that neither looks at the node again after a crash. */
@@ -61,21 +75,21 @@ export interface Change {
   readonly from: Side
   /** Equal to `from` but for the version when the engine stays. */
   readonly to: Side
-  /**
-   * Only when the engines differ. keep: the former units run on and stay enabled, only the kubelet's pods go;
-   * disable: they are stopped and disabled.
-   */
-  readonly previous?: 'keep' | 'disable'
-  readonly packages?: PackageChange
-  /** Carried from the former store to the new one. */
-  readonly images?: { readonly names: readonly string[]; readonly archive: string }
+  /** Of both sides, each once. */
+  readonly units: readonly UnitChange[]
+  readonly packages?: PackageStep
+  /** What the new store is to have: carried over from the former one through a file on the host, or pulled without one. */
+  readonly images?: { readonly names: readonly string[]; readonly archive?: string }
   readonly kubeletUnit: string
   readonly healthz: { readonly address: string; readonly port: number }
   readonly files: readonly FileRecord[]
   /** The agent's image: the pods of the proof run it. */
   readonly image: string
   readonly wanted: Expectation
-  readonly former: Expectation
+  /** Absent where nothing could be proven before: no engine, or one whose CRI is part of the kubelet. */
+  readonly former?: Expectation
+  /** The pause image of before. */
+  readonly sandboxImage?: string
 }
 
 /** Why a change is undone. */
@@ -85,6 +99,9 @@ export interface Why {
   readonly step?: string
 }
 
+/** What the status shows of a plan. */
+export type Shown = Pick<NodeRuntimeStatus, 'action' | 'changes' | 'images' | 'notes' | 'observed'>
+
 export type JournalRecord =
   /** The change begins: the deadline counts from here. */
   | {
@@ -93,8 +110,7 @@ export type JournalRecord =
       readonly id: string
       readonly order: Order
       readonly change: Change
-      /** What the status shows of the plan. */
-      readonly shown: Pick<NodeRuntimeStatus, 'action' | 'changes' | 'observed'>
+      readonly shown: Shown
     }
   /** A step is about to be applied. */
   | { readonly type: 'step'; readonly at: Instant; readonly name: StepName; readonly findings: Findings }

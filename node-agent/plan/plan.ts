@@ -1,58 +1,149 @@
 /** Pure: what must change on a node for it to meet a target, or to be what it was before Drydock. */
-import { type Action, type FileEdit, isRefusal, type Refusal, type Target } from '../engines/engine.ts'
+import {
+  type Action,
+  type Engine,
+  type FileEdit,
+  isRefusal,
+  type Refusal,
+  type SourceEngine,
+  type Target,
+} from '../engines/engine.ts'
 import { orRefusal, Refused, sameBytes } from '../engines/refused.ts'
-import { renderKubelet } from '../kubelet/render.ts'
+import { isVersion } from '../engines/version.ts'
+import { filesOf } from '../kubelet/kubelet.ts'
+import { removedFlags, renderKubelet } from '../kubelet/render.ts'
 import { firstDifference, unifiedDiff } from './diff.ts'
-import type { Plan, PlanInput } from './types.ts'
+import { isOlder } from './older.ts'
+import { checkStrangers } from './strangers.ts'
+import type { EngineAhead, Heritage, Plan, PlanInput } from './types.ts'
 
-const harshness: readonly Action[] = ['None', 'Restart', 'DrainRestart']
+const harshness: readonly Action[] = ['None', 'Restart', 'DrainRestart', 'DrainSwitch']
+
+/** As many as a status takes. */
+const maxChanges = 16
 
 export function planNode(input: PlanInput): Plan | Refusal {
   return orRefusal(() => {
-    const { observation, target, pasts } = input
-    const { engine, refusal } = observation
-    if (refusal) throw new Refused(refusal.reason, refusal.message)
-    if (!engine) throw new Refused('EngineUnknown', 'this node has no engine that Drydock can change')
-    const edits = target
-      ? targetEdits(input, engine, target)
-      : [...pasts.keys()].flatMap((path) => restored(input, path))
-    const own = engine.found.configFiles[0].path
-    const actions: Action[] = [engine.engine.action(engine.found, edits)]
-    // The kubelet's only setting here is the cgroup driver, and no pod outlives a change of that.
-    if (edits.some(({ path }) => path !== own)) actions.push('DrainRestart')
+    checkNode(input)
+    const to = aheadOf(input)
+    const target = input.target && inherited(input.target, input.heritage)
+    const own = target ? targetEdits(input, to, target) : []
+    const edits = [...own, ...leftEdits(input, to, target)]
     return {
       edits,
-      action: harshest(actions),
-      changes: edits.map((edit) => ({ path: edit.path, diff: unifiedDiff(edit) })),
+      action: actionOf(input, to, edits),
+      changes: edits.slice(0, maxChanges).map((edit) => ({ path: edit.path, diff: unifiedDiff(edit) })),
+      notes: notesOf(input, to),
+      target,
     }
   })
 }
 
-type EngineHere = NonNullable<PlanInput['observation']['engine']>
+/** Whether the node gets another engine. */
+function isExchange({ observation }: PlanInput, { engine }: EngineAhead): boolean {
+  return observation.engine?.engine.name !== engine.name
+}
 
-function targetEdits(
-  { observation, pasts }: PlanInput,
-  { engine, found }: EngineHere,
-  target: Target,
-): readonly FileEdit[] {
-  checkVersions(observation.observed, target)
+function checkNode({ observation, target }: PlanInput): void {
+  const { engine, isVacant, refusal } = observation
+  if (isVacant && target) return
+  if (refusal) throw new Refused(refusal.reason, refusal.message)
+  if (!engine) throw new Refused('EngineUnknown', 'this node has no engine that Drydock can change')
+}
+
+function aheadOf({ observation, target, to }: PlanInput): EngineAhead {
+  const engine = observation.observed.engine?.name
+  if (to) {
+    if (target) checkVersions(to, target, observation.observed.cgroup?.version)
+    if (to.found.refusal) throw new Refused(to.found.refusal.reason, to.found.refusal.message)
+    return to
+  }
+  if (!target) {
+    throw new Refused(
+      'EngineGone',
+      `the node ran another engine than ${engine} before Drydock, and that one is no longer installed: install it again`,
+    )
+  }
+  const { name } = target.engine
+  throw new Refused(
+    'EngineDiffers',
+    `the node runs ${engine}, and ${name} is not on it: write spec.engine.source (package or archive) to have Drydock install it, or install it`,
+  )
+}
+
+function checkVersions({ found, staged }: EngineAhead, { engine, cgroupVersion }: Target, cgroup = ''): void {
+  const version = staged?.version ?? found.observed.engine?.version
+  if (engine.version !== undefined && !isVersion(version, engine.version)) {
+    const how = staged
+      ? 'correct spec.engine.source, or spec.engine.version'
+      : 'write spec.engine.source (package or archive) to have Drydock install it, or leave spec.engine.version out'
+    throw new Refused(
+      'EngineVersionDiffers',
+      `the node has ${engine.name} ${version}, the profile asks for ${engine.version}: ${how}`,
+    )
+  }
+  if (cgroupVersion !== undefined && cgroupVersion !== cgroup) {
+    throw new Refused(
+      'CgroupVersionDiffers',
+      `the node has cgroup ${cgroup}, the profile asks for ${cgroupVersion}: this version of Drydock does not change boot parameters; change them and reboot, or leave spec.cgroupVersion out`,
+    )
+  }
+}
+
+/**
+ * What a target leaves open stays as it is on the node, on another engine too: the kubelet's cgroup driver, and the pause
+ * image, which a mirror or an air gap may have made the only one to be had.
+ */
+function inherited(target: Target, { engine, cgroupDriver, sandboxImage }: Heritage): Target {
+  if (engine === target.engine.name) return target
+  return { ...(cgroupDriver && { cgroupDriver }), ...(sandboxImage !== undefined && { sandboxImage }), ...target }
+}
+
+function isEngine(engine: SourceEngine): engine is Engine {
+  return 'render' in engine
+}
+
+function targetEdits(input: PlanInput, to: EngineAhead, target: Target): readonly FileEdit[] {
+  const { observation, pasts } = input
+  const { engine, found, staged } = to
+  if (!isEngine(engine)) throw new Refused('EngineNotSupported', `Drydock does not move nodes to ${engine.name}`)
+  if (isExchange(input, to)) checkStrangers(input, target)
   const { kubelet } = observation
+  const endpoint = isExchange(input, to) ? endpointOf(to) : undefined
   return [
     ...orThrow(engine.render(found, target, pasts)),
-    ...(kubelet ? orThrow(renderKubelet(kubelet, { driver: target.cgroupDriver, endpoint: undefined }, pasts)) : []),
-  ]
+    ...(staged?.files ?? []),
+    ...(kubelet ? orThrow(renderKubelet(kubelet, { driver: target.cgroupDriver, endpoint }, pasts)) : []),
+  ].filter(({ before, after }) => !sameBytes(before, after))
+}
+
+/** Where the kubelet is to find the engine. */
+export function endpointOf({ engine, found }: EngineAhead): string {
+  const socket = found.observed.engine?.socket
+  if (socket === undefined) return engine.endpoint
+  return socket.includes('://') ? socket : `unix://${socket}`
+}
+
+/**
+ * What Drydock wrote once and the target has no use for any more goes back to what it was: without a target all of it, else
+ * what belongs to another engine or to programs that another source brought.
+ */
+function leftEdits(input: PlanInput, to: EngineAhead, target: Target | undefined): readonly FileEdit[] {
+  const used = target ? usedBy(input, to) : () => false
+  return [...input.pasts.keys()].filter((path) => !used(path)).flatMap((path) => restored(input, path))
+}
+
+function usedBy({ observation: { kubelet } }: PlanInput, { engine, found, staged }: EngineAhead) {
+  const files = [...found.configFiles, ...(staged?.files ?? []), ...(kubelet ? filesOf(kubelet) : [])]
+  const units = staged ? engine.units.map((unit) => `/etc/systemd/system/${unit}`) : []
+  return (path: string): boolean =>
+    files.some((file) => file.path === path) || units.some((unit) => path === unit || path.startsWith(`${unit}.d/`))
 }
 
 /** The original bytes, unless somebody has changed since what Drydock wrote: then only that person knows what is wanted. */
-function restored({ observation, pasts }: PlanInput, path: string): FileEdit[] {
+function restored({ pasts, files }: PlanInput, path: string): FileEdit[] {
   const past = pasts.get(path)!
-  const now = currentBytes(observation, path)
-  if (now === unknownFile) {
-    throw new Refused(
-      'FileUnknown',
-      `${path}, which Drydock changed, is no longer a file of this node's engine or kubelet: restore it by hand`,
-    )
-  }
+  const now = files.get(path)
   if (sameBytes(now, past.original)) return []
   if (!sameBytes(now, past.written)) {
     const what = now === undefined ? 'is gone' : `differs from it in line ${firstDifference(now, past.written)}`
@@ -64,48 +155,34 @@ function restored({ observation, pasts }: PlanInput, path: string): FileEdit[] {
   return [{ path, before: now, after: past.original, original: past.original }]
 }
 
-const unknownFile = Symbol('a file that nobody on this node reads')
-
-function currentBytes(
-  { engine, kubelet }: PlanInput['observation'],
-  path: string,
-): Buffer | undefined | typeof unknownFile {
-  const files = [
-    ...(engine?.found.configFiles ?? []),
-    ...(kubelet?.configFile ? [kubelet.configFile] : []),
-    ...(kubelet?.environmentFiles ?? []),
-  ]
-  const file = files.find((each) => each.path === path)
-  return file ? file.bytes : unknownFile
+function actionOf(input: PlanInput, to: EngineAhead, edits: readonly FileEdit[]): Action {
+  if (isExchange(input, to)) return 'DrainSwitch'
+  const { kubelet } = input.observation
+  const { engine, found, staged } = to
+  const kubeletFiles = kubelet ? filesOf(kubelet).map(({ path }) => path) : []
+  const actions: Action[] = [isEngine(engine) ? engine.action(found, edits) : 'None']
+  // The kubelet's only setting here is the cgroup driver, and no pod outlives a change of that.
+  if (edits.some(({ path }) => kubeletFiles.includes(path))) actions.push('DrainRestart')
+  const isOther = staged?.packages !== undefined || edits.some(({ path }) => path.startsWith('/etc/systemd/system/'))
+  if (isOther) actions.push('Restart')
+  if (isOther && isStepBack(input, to)) actions.push('DrainRestart')
+  return harshest(actions)
 }
 
-function checkVersions({ engine, cgroup }: PlanInput['observation']['observed'], target: Target): void {
-  const changes = 'this version of Drydock does not'
-  if (engine?.name !== target.engine.name) {
-    throw new Refused(
-      'EngineDiffers',
-      `the node runs ${engine?.name}, the profile asks for ${target.engine.name}: ${changes} exchange engines`,
-    )
-  }
-  const { version } = target.engine
-  if (version !== undefined && !isVersion(engine.version, version)) {
-    throw new Refused(
-      'EngineVersionDiffers',
-      `the node has ${engine.name} ${engine.version}, the profile asks for ${version}: ${changes} install engines; install that version, or leave spec.engine.version out`,
-    )
-  }
-  if (target.cgroupVersion !== undefined && target.cgroupVersion !== cgroup?.version) {
-    throw new Refused(
-      'CgroupVersionDiffers',
-      `the node has cgroup ${cgroup?.version}, the profile asks for ${target.cgroupVersion}: ${changes} change boot parameters; change them and reboot, or leave spec.cgroupVersion out`,
-    )
-  }
+/** An older engine may not be able to handle pods that a newer one has made. */
+function isStepBack({ observation, target }: PlanInput, { found, staged }: EngineAhead): boolean {
+  const version = staged?.version ?? found.observed.engine?.version
+  return target === undefined || isOlder(version, observation.engine?.found.observed.engine?.version)
 }
 
-/** "2.3" asks for any 2.3.x; "1.6.20" for 1.6.20 in any build, such as 1.6.20~ds1. */
-function isVersion(found: string | undefined, wanted: string): boolean {
-  const exact = wanted.replace(/^v/, '')
-  return found === exact || (found?.startsWith(exact) === true && /[.~+-]/.test(found[exact.length]!))
+function notesOf(input: PlanInput, to: EngineAhead): readonly string[] {
+  const { observation, strangers, target } = input
+  if (!target) return []
+  const endpoint = isExchange(input, to) ? endpointOf(to) : undefined
+  const flags = observation.kubelet ? removedFlags(observation.kubelet, endpoint) : []
+  const isStopped = isExchange(input, to) && target.migration?.previousEngine !== 'keep' && strangers.length > 0
+  const stops = `These containers stop with ${observation.observed.engine?.name}: ${strangers.join(', ')}.`
+  return [...flags, ...(isStopped ? [stops.slice(0, 512)] : [])]
 }
 
 function orThrow(edits: readonly FileEdit[] | Refusal): readonly FileEdit[] {

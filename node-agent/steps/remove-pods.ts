@@ -6,7 +6,10 @@ import type { Step } from './step.ts'
  */
 export const removePods: Step = {
   name: 'remove-pods',
-  apply: async ({ runtime, change, limit, found }) => {
-    found({ podsRemoved: await runtime.removePods(change.from.endpoint, limit) })
+  apply: async ({ runtime, provisions, change: { from }, clock, limit, found }) => {
+    const podsRemoved = from.isInKubelet
+      ? await provisions.removePods(from.name, limit.untilMs - clock.monotonicMs())
+      : await runtime.removePods(from.endpoint, limit)
+    found({ podsRemoved })
   },
 }

@@ -2,17 +2,24 @@
  * A switch is a list of steps; undoing it is the same list backwards. A step may be cut off at any point and is then
  * applied, or reverted, from its beginning.
  */
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { Side } from '../engines/engine.ts'
 import type { BootClock } from '../host/boot-clock.ts'
 import type { Host } from '../host/host.ts'
 import type { Blobs } from '../journal/blobs.ts'
-import type { Change, Expectation, Verification } from '../journal/records.ts'
+import type { Change, Expectation, PackageChange, Verification } from '../journal/records.ts'
 
 export type StepName =
+  | 'export-images'
   | 'stop-kubelet'
   | 'remove-pods'
   | 'stop-engine'
+  | 'disable-units'
+  | 'install-packages'
   | 'write-files'
+  | 'enable-units'
   | 'start-engine'
+  | 'import-images'
   | 'prove'
   | 'start-kubelet'
 
@@ -28,31 +35,52 @@ export interface Limit {
 export interface Runtime {
   /** Resolves as soon as the engine answers and says that it is ready. */
   ready(endpoint: string, limit: Limit): Promise<void>
-  /** Stops and removes every pod; tells how many there were. */
-  removePods(endpoint: string, limit: Limit): Promise<number>
+  /** Stops and removes every pod, or those made since an instant (RFC 3339); tells how many there were. */
+  removePods(endpoint: string, limit: Limit, since?: string): Promise<number>
+  /** Pulls an image that is not in the engine's store. */
+  pullMissing(endpoint: string, image: string, limit: Limit): Promise<void>
   /** Runs one pod per handler, after removing what an interrupted proof left. What fails is told, not thrown. */
   prove(endpoint: string, wanted: Expectation & Pick<Change, 'image'>, limit: Limit): Promise<Verification>
 }
+
+/** What files, units and CRI cannot do: packages of the distribution, images between stores, pods where there is no CRI. */
+export interface Provisions {
+  install(packages: PackageChange): Promise<void>
+  /** What `install` has done is taken back, whole or half done. */
+  restore(packages: PackageChange): Promise<void>
+  /** Tells how many there were. */
+  removePods(from: Side['name'], timeoutMs: number): Promise<number>
+  exportImages(from: Side['name'], images: Images, timeoutMs: number): Promise<void>
+  /** Tells how many bytes the archive has. */
+  importImages(to: Side['name'], images: Images, timeoutMs: number): Promise<number>
+}
+
+/** Images by their names, as one docker archive. */
+export type Images = Required<NonNullable<Change['images']>>
 
 export interface StepContext {
   readonly host: Host
   readonly clock: BootClock
   readonly runtime: Runtime
+  readonly provisions: Provisions
   readonly blobs: Blobs
   /** Gives up reserved space and tries again when the disk is full. */
   readonly withReserve: (act: () => Promise<void>) => Promise<void>
   /** Whether the kubelet says that it is healthy. */
   readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
   readonly change: Change
+  /** When the change began, RFC 3339. */
+  readonly openedAt: string
   /** Ends at the deadline, and when the change is to be undone. */
   readonly limit: Limit
   /** Tells what a step has found out for the status. */
-  readonly found: (finding: { readonly podsRemoved: number } | { readonly verification: Verification }) => void
+  readonly found: (finding: Partial<Findings>) => void
 }
 
 /** Kept with each record, so that a crash does not lose what steps have found out. */
 export interface Findings {
   readonly podsRemoved: number
+  readonly images?: NonNullable<NodeRuntimeStatus['images']>
   readonly verification?: Verification
 }
 
@@ -85,17 +113,17 @@ export async function stopIfActive(context: StepContext, unit: string): Promise<
   if (!(await isStopped(context, unit))) await context.host.stopUnit(unit)
 }
 
-/** Stops units in the reverse order of their starting. */
-export async function stopAll(context: StepContext, units: readonly string[]): Promise<void> {
-  for (const unit of units.toReversed()) await stopIfActive(context, unit)
-}
-
-/** Starts a unit for certain: one that runs keeps what it loaded when it started, whatever its files say now. */
-export async function startAnew(context: StepContext, unit: string): Promise<void> {
+/**
+ * Starts units for certain, in this order: one that runs keeps what it loaded when it started, whatever its files say now.
+ * All of them stop first, the last one before the others: it may depend on them.
+ */
+export async function startAnew(context: StepContext, ...units: readonly string[]): Promise<void> {
   const { host, clock, limit } = context
-  const before = await host.unit(unit)
-  await stopIfActive(context, unit)
-  await host.startUnit(unit, Math.max(1, Math.round(limit.untilMs - clock.monotonicMs())))
-  const after = await host.unit(unit)
-  if (after.invocationId === before.invocationId) throw new Error(`${unit} was not started anew.`)
+  const before = await Promise.all(units.map((unit) => host.unit(unit)))
+  for (const unit of units.toReversed()) await stopIfActive(context, unit)
+  for (const [index, unit] of units.entries()) {
+    await host.startUnit(unit, Math.max(1, Math.round(limit.untilMs - clock.monotonicMs())))
+    const { invocationId } = await host.unit(unit)
+    if (invocationId === before[index]!.invocationId) throw new Error(`${unit} was not started anew.`)
+  }
 }

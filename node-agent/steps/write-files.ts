@@ -7,18 +7,26 @@ type Restoring = Files & Pick<StepContext, 'withReserve'>
 
 const found = async ({ host }: Files, { path }: FileRecord): Promise<BlobName> => blobName(await host.readFile(path))
 
-async function put({ host, blobs }: Files, path: string, name: BlobName): Promise<void> {
+async function put({ host, blobs }: Files, { path, mode }: FileRecord, name: BlobName): Promise<void> {
   const bytes = await blobs.get(name)
-  await (bytes ? host.replaceFile(path, bytes) : host.removeFile(path))
+  await (bytes ? host.replaceFile(path, bytes, mode) : host.removeFile(path))
+}
+
+const unitFolders = /^\/(etc|run|usr\/lib|usr\/local\/lib|lib)\/systemd\/system\//
+
+/** systemd goes on with what it has read until it is told. */
+async function reload({ host, change }: Files): Promise<void> {
+  if (change.files.some(({ path }) => unitFolders.test(path))) await host.daemonReload()
 }
 
 async function write(files: Files): Promise<void> {
   for (const file of files.change.files) {
     const now = await found(files, file)
     if (now === file.after) await files.host.makeDurable(file.path)
-    else if (now === file.before) await put(files, file.path, file.after)
+    else if (now === file.before) await put(files, file, file.after)
     else throw new Error(`${file.path} was changed by somebody else since the change was prepared.`)
   }
+  await reload(files)
 }
 
 /**
@@ -31,12 +39,13 @@ export async function restoreFiles(files: Restoring): Promise<void> {
     try {
       await files.host.discardUnfinished(file.path)
       const now = await found(files, file)
-      if (now === file.after) await files.withReserve(() => put(files, file.path, file.before))
+      if (now === file.after) await files.withReserve(() => put(files, file, file.before))
       else await files.host.makeDurable(file.path)
     } catch (error) {
       errors.push(error)
     }
   }
+  await reload(files).catch((error) => errors.push(error))
   if (errors.length > 0) throw errors[0]
 }
 

@@ -5,19 +5,19 @@
  * Without an argument it runs everything and prints one JSON line a group. With one it runs that run again and prints its
  * trace, as a failure says:
  *   node run.mjs test/simulation/node-runs.ts \
- *     '{"story":"commit","action":"Restart","fault":"none","crashes":[{"at":40,"kind":"power"}],"seed":7}'
+ *     '{"story":"commit","move":"exchange","fault":"none","crashes":[{"at":40,"kind":"power"}],"seed":7}'
  */
-import type { Action } from '../../node-agent/engines/engine.ts'
 import type { Order } from '../../node-agent/journal/records.ts'
 import type { Random } from './node-disk.ts'
-import { type Crash, dropInFile, engineFile, type Fault, kubeletFile, stateFolder, World } from './node-world.ts'
+import { linkOf, type MoveName, moves, planted, type UnitName } from './node-moves.ts'
+import { type Crash, type Fault, stateFolder, World } from './node-world.ts'
 
 /** What the operator wants, and whether the courier is there to say it. */
 type Story = 'commit' | 'rollback' | 'courier gone' | 'superseded'
 
 interface Run {
   readonly story: Story
-  readonly action: Action
+  readonly move: MoveName
   readonly fault: Fault
   readonly crashes: readonly Crash[]
   readonly seed: number
@@ -97,7 +97,7 @@ class Operator {
 const limitMs = 3_600_000
 
 async function simulate(run: Run): Promise<Outcome> {
-  const world = new World({ ...run, random: generator(run.seed) })
+  const world = new World({ ...run, move: moves[run.move], random: generator(run.seed) })
   const operator = new Operator(run.story)
   const poll = (): void => {
     world.after(500, () => {
@@ -122,14 +122,25 @@ async function simulate(run: Run): Promise<Outcome> {
   }
 }
 
-const old = 'old - old'
-const fresh = 'new new new'
-
-function expected({ answers }: Operator, { action }: Run): readonly string[] {
-  if (action === 'None') return [old]
+function expected({ answers }: Operator, { move }: Run): 'old' | 'new' {
+  if (moves[move].turns.length === 0) return 'old'
   const last = answers.findLast((answer) => ended.some((phase) => answer.endsWith(phase)))
-  if (last === 'r1 Committed' || last === 'original RolledBack' || last === 'original Refused') return [fresh]
-  return [old]
+  return last === 'r1 Committed' || last === 'original RolledBack' || last === 'original Refused' ? 'new' : 'old'
+}
+
+/** Byte for byte what was there, or what the move makes of it. */
+function litterOf(world: World, wanted: 'old' | 'new'): readonly string[] {
+  const files = new Map(planted(world.move))
+  for (const { path, to } of wanted === 'new' ? world.move.turns : []) {
+    if (to === undefined) files.delete(path)
+    else files.set(path, to)
+  }
+  const isLink = (path: string): boolean => path.startsWith(linkOf('' as UnitName))
+  const paths = new Set([...files.keys(), ...world.disk.paths])
+  return [...paths].filter((path) => {
+    if (path.startsWith(stateFolder)) return path.endsWith('.tar')
+    return !isLink(path) && world.disk.peek(path)?.toString() !== files.get(path)
+  })
 }
 
 function problems(world: World, operator: Operator, run: Run): readonly string[] {
@@ -142,22 +153,27 @@ function problems(world: World, operator: Operator, run: Run): readonly string[]
   must(!operator.answers.some((answer) => answer.endsWith('Failed')), 'it ended in Failed')
   const refused = operator.answers.some((answer) => answer.endsWith('Refused'))
   must(!refused || run.fault === 'disk is full', 'it was refused')
-  const wanted = run.story === 'courier gone' ? [old] : expected(operator, run)
-  must(wanted.includes(world.content()), `files are ${world.content()}, not ${wanted.join(' or ')}`)
-  const { engine, kubelet } = world.units
+  const wanted = run.story === 'courier gone' ? 'old' : expected(operator, run)
+  must(world.content() === wanted, `files are ${world.content()}, not ${wanted}`)
+  const { kubelet } = world.units
+  const engine = world.units[world.serving]
   must(engine.active && kubelet.active, 'a unit does not run')
+  const loaded = [
+    ...(world.move.turns.some(({ unit }) => unit === world.serving) ? [engine.loaded] : []),
+    ...(world.move.turns.some(({ unit }) => unit === 'kubelet') ? [kubelet.loaded] : []),
+  ]
   must(
-    `${engine.loaded} ${kubelet.loaded}` === (world.content() === fresh ? 'new new' : 'old old'),
-    'a unit runs with other files',
+    loaded.every((each) => each === wanted),
+    `units run with ${loaded.join(' and ')}`,
   )
-  const allowed = [engineFile, kubeletFile, dropInFile]
-  const litter = world.disk.paths.filter((path) => !path.startsWith(stateFolder) && !allowed.includes(path))
-  must(litter.length === 0, `it left ${litter.join(', ')}`)
+  const litter = litterOf(world, wanted)
+  must(litter.length === 0, `these are not as they were or should be: ${litter.join(', ')}`)
+  found.push(...world.unitFaults())
   return found
 }
 
 const stories: readonly Story[] = ['commit', 'rollback', 'courier gone', 'superseded']
-const actions: readonly Action[] = ['None', 'Restart', 'DrainRestart']
+const moveNames = Object.keys(moves) as readonly MoveName[]
 const kinds = ['kill', 'power'] as const
 const faults: readonly Fault[] = [
   'engine does not start',
@@ -167,6 +183,13 @@ const faults: readonly Fault[] = [
   'kubelet does not start',
   'kubelet is never healthy',
   'disk is full',
+]
+/** Of the moves that have them. */
+const ownFaults: readonly (readonly [MoveName, Fault])[] = [
+  ['package', 'packages do not install'],
+  ['keep', 'packages do not install'],
+  ['exchange', 'images do not import'],
+  ['helper', 'engine does not start'],
 ]
 
 /** Runs until one goes wrong. */
@@ -184,10 +207,15 @@ async function group(name: string, runs: readonly Run[], ends?: string): Promise
 
 const again = (run: Run): string => `node run.mjs test/simulation/node-runs.ts '${JSON.stringify(run)}'`
 
-async function crashingEverywhere(plain: Omit<Run, 'crashes' | 'seed'>): Promise<readonly Run[]> {
+/** At every point once, and alternately; at every point both ways when `kinds` are two. */
+async function crashingEverywhere(plain: Omit<Run, 'crashes' | 'seed'>, twice: boolean): Promise<readonly Run[]> {
   const { operations } = await simulate({ ...plain, crashes: [], seed: 1 })
   const points = Array.from({ length: operations }, (_, index) => index + 1)
-  return points.flatMap((at) => kinds.map((kind) => ({ ...plain, crashes: [{ at, kind }], seed: at })))
+  return points.flatMap((at) =>
+    kinds
+      .filter((_, index) => twice || at % 2 === index)
+      .map((kind) => ({ ...plain, crashes: [{ at, kind }], seed: at })),
+  )
 }
 
 /** Without a crash it is known how each ends. */
@@ -199,22 +227,24 @@ async function plain(): Promise<void> {
     superseded: 'r2 Prepared',
   }
   for (const story of stories) {
-    const runs = actions.map((action): Run => ({ story, action, fault: 'none', crashes: [], seed: 1 }))
+    const runs = moveNames.map((move): Run => ({ story, move, fault: 'none', crashes: [], seed: 1 }))
     await group(`no crash: ${story}`, runs, ends[story])
   }
-  for (const fault of faults) {
-    const run: Run = { story: 'commit', action: 'DrainRestart', fault, crashes: [], seed: 1 }
-    await group(`no crash: ${fault}`, [run], 'r1 RolledBack')
+  for (const move of ['settings', 'exchange'] as const) {
+    const runs = faults.map((fault): Run => ({ story: 'commit', move, fault, crashes: [], seed: 1 }))
+    await group(`no crash, ${move}: faults`, runs, 'r1 RolledBack')
   }
+  const runs = ownFaults.map(([move, fault]): Run => ({ story: 'commit', move, fault, crashes: [], seed: 1 }))
+  await group('no crash: faults of some moves', runs, 'r1 RolledBack')
 }
 
 function severalCrashes(count: number): readonly Run[] {
   const random = generator(2026)
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
   return Array.from({ length: count }, (_, seed): Run => {
-    const ats = Array.from({ length: 2 + Math.floor(random() * 3) }, () => 1 + Math.floor(random() * 250))
+    const ats = Array.from({ length: 2 + Math.floor(random() * 3) }, () => 1 + Math.floor(random() * 400))
     const crashes = ats.sort((a, b) => a - b).map((at) => ({ at, kind: pick(kinds) }))
-    return { story: pick(stories), action: pick(actions), fault: pick(['none', ...faults] as const), crashes, seed }
+    return { story: pick(stories), move: pick(moveNames), fault: pick(['none', ...faults] as const), crashes, seed }
   })
 }
 
@@ -225,13 +255,18 @@ async function main(): Promise<void> {
     return
   }
   await plain()
-  for (const action of actions) {
+  for (const move of moveNames) {
     for (const story of stories) {
-      await group(`crashes, ${action}: ${story}`, await crashingEverywhere({ story, action, fault: 'none' }))
+      const runs = await crashingEverywhere({ story, move, fault: 'none' }, story === 'commit')
+      await group(`crashes, ${move}: ${story}`, runs)
     }
   }
   for (const fault of faults) {
-    await group(`crashes: ${fault}`, await crashingEverywhere({ story: 'commit', action: 'DrainRestart', fault }))
+    const runs = await crashingEverywhere({ story: 'commit', move: 'exchange', fault }, false)
+    await group(`crashes: ${fault}`, runs)
+  }
+  for (const [move, fault] of ownFaults) {
+    await group(`crashes, ${move}: ${fault}`, await crashingEverywhere({ story: 'commit', move, fault }, false))
   }
   await group('several crashes', severalCrashes(1500))
 }

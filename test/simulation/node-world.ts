@@ -1,26 +1,29 @@
 /**
- * One node in a box: disk, units, pods, kubelet, time. The real engine runs on it; every call of the engine into the box
- * is a point at which it can be killed, or the machine can lose power.
+ * One node in a box: disk, units, pods, packages, images, time. The real engine runs on it; every call of the engine into
+ * the box is a point at which it can be killed, or the machine can lose power.
  */
+import { dirname } from 'node:path'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { silentLog } from '../../kube/log.ts'
 import { restoreAtBoot } from '../../node-agent/engine/boot.ts'
 import { NodeEngine } from '../../node-agent/engine/engine.ts'
 import { Ledger } from '../../node-agent/engine/ledger.ts'
 import type { Planned } from '../../node-agent/engine/prepare.ts'
-import type { Action, Pasts } from '../../node-agent/engines/engine.ts'
+import { unitChanges } from '../../node-agent/engine/unit-changes.ts'
+import type { Pasts } from '../../node-agent/engines/engine.ts'
 import type { BootClock } from '../../node-agent/host/boot-clock.ts'
 import { discardUnfinished, makeDurable, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
 import type { Host, UnitState } from '../../node-agent/host/host.ts'
-import type { Expectation, Order, Verification } from '../../node-agent/journal/records.ts'
+import type { Memory } from '../../node-agent/journal/memory.ts'
+import type { Expectation, Order, PackageChange, Verification } from '../../node-agent/journal/records.ts'
 import { Store } from '../../node-agent/journal/store.ts'
-import type { Limit, Runtime } from '../../node-agent/steps/step.ts'
+import type { Limit, Provisions, Runtime } from '../../node-agent/steps/step.ts'
 import { type Random, SimulatedDisk } from './node-disk.ts'
+import { definitions, linkOf, type Move, planted, type UnitName, unitNames } from './node-moves.ts'
 
-export const engineFile = '/etc/engine.toml'
-export const kubeletFile = '/var/lib/kubelet/config.yaml'
-export const dropInFile = '/etc/engine.d/extra.toml'
 export const stateFolder = '/var/lib/drydock'
+const archive = `${stateFolder}/images.tar`
+const agent = 'agent'
 
 /** What does not work, and only with the new configuration: a former state that is broken too is Failed by right. */
 export type Fault =
@@ -32,6 +35,8 @@ export type Fault =
   | 'kubelet is never healthy'
   | 'disk is full'
   | 'engine flaps'
+  | 'packages do not install'
+  | 'images do not import'
 
 export interface Crash {
   readonly at: number
@@ -44,6 +49,14 @@ interface Unit {
   /** What it read when it started. */
   loaded: string | undefined
   proven: number
+}
+
+interface Pod {
+  readonly engine: UnitName
+  readonly loaded: string | undefined
+  readonly createdMs: number
+  /** It ran before anything happened. */
+  readonly isEarly: boolean
 }
 
 interface Process {
@@ -60,20 +73,35 @@ interface Timer {
 }
 
 /** Long enough for orders to come in between. */
-const durationsMs: Readonly<Record<string, number>> = { start: 300, stop: 200, prove: 2000, remove: 500 }
+const durationsMs: Readonly<Record<string, number>> = {
+  start: 300,
+  stop: 200,
+  prove: 2000,
+  remove: 500,
+  packages: 800,
+  export: 3000,
+  import: 1000,
+}
 
-const never = new Promise<never>(() => {})
+/** Each its own: all that ever waited for one would be kept in memory. */
+const never = (): Promise<never> => new Promise(() => {})
 
 export class World {
   readonly disk: SimulatedDisk
-  readonly action: Action
+  readonly move: Move
   readonly fault: Fault
   readonly trace: string[] = []
-  readonly units: Record<'engine' | 'kubelet', Unit> = {
-    engine: { active: false, invocation: 0, loaded: undefined, proven: 0 },
-    kubelet: { active: false, invocation: 0, loaded: undefined, proven: 0 },
+  readonly units = Object.fromEntries(
+    unitNames.map((name): [UnitName, Unit] => [name, { active: false, invocation: 0, loaded: undefined, proven: 0 }]),
+  ) as Record<UnitName, Unit>
+  /** Unit files as systemd has read them. */
+  #manager: ReadonlyMap<string, string> = new Map()
+  /** Image names by the engine whose store they are in. */
+  readonly stores: Readonly<Record<'a.service' | 'b.service', Set<string>>> = {
+    'a.service': new Set([agent, 'app']),
+    'b.service': new Set(),
   }
-  pods: string[] = []
+  pods: Pod[] = []
   operations = 0
   boots = 1
   violations: string[] = []
@@ -86,16 +114,17 @@ export class World {
   #timerCount = 0
   #crashed: Crash | undefined
   #lastPhase: string | undefined
+  #isBooting = false
 
-  constructor(options: { action: Action; fault: Fault; crashes: readonly Crash[]; random: Random }) {
-    this.action = options.action
+  constructor(options: { move: Move; fault: Fault; crashes: readonly Crash[]; random: Random }) {
+    this.move = options.move
     this.fault = options.fault
     this.#crashes = [...options.crashes]
     this.#random = options.random
     this.disk = new SimulatedDisk((operation) => this.#tick(operation))
-    this.disk.plant(engineFile, 'old')
-    this.disk.plant(kubeletFile, 'old')
-    this.#startUnits()
+    for (const [path, text] of planted(this.move)) this.disk.plant(path, text)
+    this.#manager = this.#definitions()
+    this.#startUnits(this.#startedAtBoot())
   }
 
   /** The engine's process, when it runs. */
@@ -116,9 +145,43 @@ export class World {
     return this.#nowMs
   }
 
+  /** All of what turns, whoever reads it. */
   content(): string {
-    const text = (path: string): string => this.disk.peek(path)?.toString() ?? '-'
-    return `${text(engineFile)} ${text(dropInFile)} ${text(kubeletFile)}`
+    return this.#turned((path) => this.disk.peek(path)?.toString())
+  }
+
+  #turned(read: (path: string) => string | undefined, unit?: UnitName): string {
+    const turns = this.move.turns.filter((turn) => unit === undefined || turn.unit === unit)
+    if (turns.every(({ path, from }) => read(path) === from)) return 'old'
+    if (turns.every(({ path, to }) => read(path) === to)) return 'new'
+    return `between (${turns.map(({ path }) => `${path}: ${read(path) ?? '-'}`).join(', ')})`
+  }
+
+  #definitions(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>()
+    for (const path of Object.values(definitions).flat()) {
+      const text = this.disk.peek(path)?.toString()
+      if (text !== undefined) found.set(path, text)
+    }
+    return found
+  }
+
+  isEnabled(name: UnitName): boolean {
+    return this.disk.peek(linkOf(name)) !== undefined
+  }
+
+  #startedAtBoot(): readonly UnitName[] {
+    return unitNames.filter((name) => this.isEnabled(name))
+  }
+
+  /** The engine that the kubelet talks to. */
+  get serving(): 'a.service' | 'b.service' {
+    const isMoved = this.move.from.name !== this.move.to.name && this.units.kubelet.loaded === 'new'
+    return isMoved ? 'b.service' : 'a.service'
+  }
+
+  #engineAt(endpoint: string): 'a.service' | 'b.service' {
+    return endpoint === 'unix:///b' ? 'b.service' : 'a.service'
   }
 
   /** The node's own tasks: what systemd does. Call it until nothing is left to do, between events. */
@@ -126,7 +189,7 @@ export class World {
     for (;;) {
       await new Promise(setImmediate)
       const crash = this.#crashed
-      if (!crash) return this.#observe()
+      if (!crash || this.#isBooting) return this.#observe()
       this.#crashed = undefined
       await this.#recover(crash)
     }
@@ -155,7 +218,8 @@ export class World {
 
   /** systemd starts the engine at the first connection. */
   async demandEngine(): Promise<void> {
-    if (!this.#process?.alive) await this.#startEngine()
+    // At boot the engine comes after the units that it works with.
+    if (!this.#process?.alive && !this.#isBooting) await this.#startEngine()
   }
 
   /** Off and on again, at rest. */
@@ -168,16 +232,21 @@ export class World {
   async #recover({ kind }: Crash): Promise<void> {
     this.trace.push(`-- ${kind}`)
     if (kind === 'kill') return this.#startEngine()
+    this.#isBooting = true
     this.boots++
     this.#bootedMs = this.#nowMs
     this.#nowMs += 5000
     for (const unit of Object.values(this.units)) unit.active = false
     this.pods = []
     this.disk.powerCut(this.#random)
+    // systemd chooses what this boot starts before anything has run.
+    this.#manager = this.#definitions()
+    const chosen = this.#startedAtBoot()
     if (this.disk.peek(`${stateFolder}/journal`)) await this.#bootUnit()
+    this.#isBooting = false
     if (this.#crashed?.kind === 'power') return
     this.#crashed = undefined
-    this.#startUnits()
+    this.#startUnits(chosen)
     if (this.disk.peek(`${stateFolder}/journal`)) await this.#startEngine()
   }
 
@@ -198,17 +267,20 @@ export class World {
     const process: Process = { alive: true, stop: new AbortController() }
     this.#process = process
     this.#lastPhase = undefined
-    const { clock, host, runtime, store } = this.#inside(process)
+    const { clock, host, runtime, provisions, store } = this.#inside(process)
     void Ledger.open(store, clock, 'machine').then((ledger) => {
       const parts = {
         clock,
         host,
         store,
         runtime,
+        provisions,
         log: silentLog,
         kubeletHealthy: async () => this.#kubeletHealthy(),
-        plan: (order: Order, pasts: Pasts) => this.#plan(process, order, pasts),
+        plan: (order: Order, pasts: Pasts, memory: Memory) =>
+          this.#inProcess(process, 'plan', () => this.#plan(order, pasts, memory)),
         look: async () => ({}),
+        tidy: async () => {},
         remove: async () => {},
         machineID: 'machine',
         version: '0',
@@ -219,17 +291,25 @@ export class World {
     })
   }
 
-  #inside(process: Process): { store: Store; host: Host; clock: BootClock; runtime: Runtime } {
+  #inside(process: Process): {
+    store: Store
+    host: Host
+    clock: BootClock
+    runtime: Runtime
+    provisions: Provisions
+  } {
     const disk = this.disk
     const clock = this.#clock(process)
     const call = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
-      await this.#inProcess(process, name, () => clock.sleep(durationsMs[name.split(' ')[0]!] ?? 0))
+      const ms = durationsMs[name.split(/[ ,]/)[0]!]
+      // Nothing moves time on while the boot unit runs.
+      await this.#inProcess(process, name, () => (ms === undefined ? undefined : clock.sleep(ms)))
       return this.#inProcess(process, `${name}, done`, act)
     }
     const host: Host = {
       readFile: (path) => disk.read(path),
       listFolder: (path) => disk.list(path),
-      realPath: async (path) => path,
+      realPath: (path) => disk.resolve(path),
       isExecutable: async () => true,
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
@@ -237,16 +317,77 @@ export class World {
       makeDurable: (path) => makeDurable(disk, path),
       discardUnfinished: (path) => discardUnfinished(disk, path),
       run: async () => ({ code: 0, stdout: '', stderr: '' }),
-      unit: (name) => call(`unit ${name}`, () => this.#unitState(name)),
-      startUnit: (name) => call(`start ${name}`, () => this.#startUnit(name)),
-      stopUnit: (name) => call(`stop ${name}`, () => this.#stopUnit(name)),
+      unit: (name) => call(`unit ${name}`, () => this.#unitState(name as UnitName)),
+      startUnit: (name) => call(`start ${name}`, () => this.#startUnit(name as UnitName)),
+      stopUnit: (name) => call(`stop ${name}`, () => this.#stopUnit(name as UnitName)),
+      setEnabled: (names, enabled) => this.#setEnabled(names as readonly UnitName[], enabled),
+      daemonReload: () =>
+        call('reload', () => {
+          this.#manager = this.#definitions()
+        }),
     }
     const runtime: Runtime = {
-      ready: (_endpoint, limit) => call('ready', () => this.#ready(clock, limit)),
-      removePods: (_endpoint) => call('remove pods', () => this.#removePods()),
-      prove: (_endpoint, wanted) => call('prove', () => this.#prove(wanted)),
+      ready: (endpoint, limit) => call('ready', () => this.#ready(this.#engineAt(endpoint), clock, limit)),
+      removePods: (endpoint, _limit, since) => call('remove pods', () => this.#removePods(endpoint, since)),
+      pullMissing: (endpoint, image) => call(`pull ${image}`, () => this.#pullMissing(endpoint, image)),
+      prove: (endpoint, wanted) => call('prove', () => this.#prove(this.#engineAt(endpoint), wanted)),
     }
-    return { store: new Store(disk, stateFolder), host, clock, runtime }
+    const provisions: Provisions = {
+      install: (change) => call('packages, install', () => this.#setPackages(change, 'to')),
+      restore: (change) => call('packages, restore', () => this.#setPackages(change, 'from')),
+      removePods: async () => 0,
+      exportImages: (_from, images) => call('export images', () => this.#put(images.archive, images.names.join(' '))),
+      importImages: (_to, images) => call('import images', () => this.#importImages(images.archive)),
+    }
+    return { store: new Store(disk, stateFolder), host, clock, runtime, provisions }
+  }
+
+  async #put(path: string, text: string | undefined): Promise<void> {
+    await this.disk.unlink(path)
+    if (text !== undefined) {
+      await this.disk.create(path, Buffer.from(text))
+      await this.disk.sync(path)
+    }
+    await this.disk.sync(dirname(path))
+  }
+
+  async #setPackages(change: PackageChange, which: 'from' | 'to'): Promise<void> {
+    const stopped = ['a.service', 'b.service'].every(
+      (name) => !change.install.some((each) => each.name === name) || !this.units[name as UnitName].active,
+    )
+    if (!stopped) this.violations.push('a package was changed under a unit that runs')
+    for (const turn of this.move.turns.filter(({ isPackaged }) => isPackaged)) {
+      await this.#put(turn.path, turn[which])
+      if (which === 'to' && this.fault === 'packages do not install') throw new Error('the package is broken')
+    }
+    this.#manager = this.#definitions()
+  }
+
+  async #importImages(path: string): Promise<number> {
+    const bytes = await this.disk.read(path)
+    if (!bytes) throw new Error('there is no archive')
+    if (this.fault === 'images do not import') throw new Error('the archive is broken')
+    for (const name of bytes.toString().split(' ')) this.stores['b.service'].add(name)
+    return bytes.length
+  }
+
+  #pullMissing(endpoint: string, image: string): void {
+    const store = this.stores[this.#engineAt(endpoint)]
+    if (!store.has(image) && this.move.carriesImages)
+      this.violations.push(`${image} was pulled although it was carried`)
+    store.add(image)
+  }
+
+  async #setEnabled(names: readonly UnitName[], enabled: boolean): Promise<void> {
+    for (const name of names) {
+      if (!this.#definition(name)) throw new Error(`there is no unit ${name}`)
+      if (enabled === this.isEnabled(name)) continue
+      await (enabled ? this.disk.create(linkOf(name), Buffer.from('')) : this.disk.unlink(linkOf(name)))
+      // A link has no bytes of its own that could be lost.
+      if (enabled) await this.disk.sync(linkOf(name))
+    }
+    await this.disk.sync(dirname(linkOf('kubelet')))
+    this.#manager = this.#definitions()
   }
 
   #clock(process: Process): BootClock {
@@ -272,15 +413,15 @@ export class World {
   }
 
   async #inProcess<T>(process: Process, name: string, act: () => T | Promise<T>): Promise<T> {
-    if (!process.alive) return never
+    if (!process.alive) return never()
     await this.#tick(name)
-    if (!process.alive) return never
+    if (!process.alive) return never()
     return act()
   }
 
   /** One point at which everything can end. The disk does not know processes: only one of them lives at a time. */
   async #tick(operation: string): Promise<void> {
-    if (this.#crashed) return never
+    if (this.#crashed) return never()
     const next = this.#crashes[0]
     this.operations++
     this.trace.push(operation)
@@ -288,15 +429,15 @@ export class World {
       this.#crashes.shift()
       this.#crashed = next
       this.#process.alive = false
-      return never
+      return never()
     }
     const process = this.#process
     await Promise.resolve()
-    if (process && (!process.alive || process !== this.#process)) return never
+    if (process && (!process.alive || process !== this.#process)) return never()
   }
 
-  #startUnits(): void {
-    for (const name of ['engine', 'kubelet'] as const) {
+  #startUnits(names: readonly UnitName[]): void {
+    for (const name of names) {
       try {
         this.#startUnit(name)
       } catch {
@@ -305,101 +446,166 @@ export class World {
     }
   }
 
-  #unitState(name: string): UnitState {
-    const unit = this.units[name as 'engine' | 'kubelet']
+  /** The unit file that systemd goes by. */
+  #definition(name: UnitName): string | undefined {
+    return definitions[name].find((path) => this.#manager.has(path))
+  }
+
+  #unitState(name: UnitName): UnitState {
+    const unit = this.units[name]
     // One that ends with an error when it is told to stop is left as failed.
     const stopped = unit.invocation % 2 === 0 ? 'inactive' : 'failed'
     const activeState = unit.active ? 'active' : stopped
     const invocationId = String(unit.invocation)
-    return { loadState: 'loaded', activeState, subState: '', invocationId, mainPid: 1, execStart: '', files: [] }
+    const isThere = this.#definition(name) !== undefined
+    const state = this.isEnabled(name) ? 'enabled' : 'disabled'
+    const rest = { subState: '', mainPid: 1, execStart: '', files: [], enabled: isThere ? state : '' }
+    return { loadState: isThere ? 'loaded' : 'not-found', activeState, invocationId, ...rest }
   }
 
-  #config(name: string): string {
-    const text = (path: string): string => this.disk.peek(path)?.toString() ?? '-'
-    if (name === 'kubelet') return text(kubeletFile)
-    const both = `${text(engineFile)} ${text(dropInFile)}`
-    return both === 'new new' ? 'new' : both === 'old -' ? 'old' : `between (${both})`
+  /** What a start would load. */
+  #config(name: UnitName): string {
+    const units = new Set(Object.values(definitions).flat())
+    const read = (path: string): string | undefined =>
+      units.has(path) ? this.#manager.get(path) : this.disk.peek(path)?.toString()
+    return this.#turned(read, name)
   }
 
-  #startUnit(name: string): void {
-    const unit = this.units[name as 'engine' | 'kubelet']
+  #isBroken(name: UnitName, loaded: string): boolean {
+    const isNew = loaded === 'new'
+    if (name === 'kubelet') return isNew && this.fault === 'kubelet does not start'
+    return isNew && name === this.#engineAt(this.move.to.endpoint) && this.fault === 'engine does not start'
+  }
+
+  #startUnit(name: UnitName): void {
+    const unit = this.units[name]
     if (unit.active) return
     const loaded = this.#config(name)
-    const broken = loaded === 'new' && this.fault === `${name} does not start`
-    if (broken || (loaded !== 'old' && loaded !== 'new')) throw new Error(`${name} does not start: ${loaded}`)
+    // A newer program reads an older file.
+    const isMixed = loaded !== 'old' && loaded !== 'new' && !this.move.turns.some(({ isPackaged }) => isPackaged)
+    if (!this.#definition(name) || isMixed || this.#isBroken(name, loaded)) {
+      throw new Error(`${name} does not start: ${loaded}`)
+    }
+    const needsHelp = name === 'a.service' && this.move.running.includes('b.service')
+    if (needsHelp && !this.units['b.service'].active) throw new Error('a.service needs b.service')
     unit.active = true
     unit.invocation++
     unit.loaded = loaded
-    if (this.units.kubelet.active && this.units.engine.active) this.pods.push(this.units.engine.loaded!)
+    this.#makePod()
   }
 
-  #stopUnit(name: string): void {
-    this.units[name as 'engine' | 'kubelet'].active = false
+  #makePod(): void {
+    const engine = this.serving
+    if (!this.units.kubelet.active || !this.units[engine].active) return
+    const isEarly = this.boots === 1 && this.operations === 0
+    this.pods.push({ engine, loaded: this.units[engine].loaded, createdMs: this.#nowMs, isEarly })
+  }
+
+  #stopUnit(name: UnitName): void {
+    if (this.move.previous === 'keep' && name.startsWith('a.')) {
+      this.violations.push('the former engine was stopped under others')
+    }
+    if (name === 'b.service' && this.units['a.service'].active && this.move.running.includes(name)) {
+      this.violations.push('b.service was stopped under a.service')
+    }
+    this.units[name].active = false
   }
 
   #kubeletHealthy(): boolean {
-    const { engine, kubelet } = this.units
-    if (!kubelet.active || !engine.active || kubelet.loaded !== engine.loaded) return false
-    return !(kubelet.loaded === 'new' && this.fault === 'kubelet is never healthy')
+    const { kubelet } = this.units
+    const engine = this.units[this.serving]
+    if (!kubelet.active || !engine.active) return false
+    const isOnePair = this.move.action === 'DrainRestart' || this.move.action === 'DrainSwitch'
+    if (isOnePair && this.serving === this.#engineAt(this.move.to.endpoint) && kubelet.loaded !== engine.loaded)
+      return false
+    return !(this.fault === 'kubelet is never healthy' && (kubelet.loaded === 'new' || engine.loaded === 'new'))
   }
 
-  async #ready(clock: BootClock, limit: Limit): Promise<void> {
+  async #ready(name: 'a.service' | 'b.service', clock: BootClock, limit: Limit): Promise<void> {
     for (;;) {
-      const { active, loaded } = this.units.engine
+      const { active, loaded } = this.units[name]
       if (active && !(loaded === 'new' && this.fault === 'CRI does not answer')) return
       if (limit.signal.aborted) throw new Error('The engine did not become ready.')
       await clock.sleep(100, limit.signal)
     }
   }
 
-  #removePods(): number {
-    if (!this.units.engine.active) throw new Error('The engine does not answer.')
-    return this.pods.splice(0).length
+  #removePods(endpoint: string, since = ''): number {
+    const engine = this.#engineAt(endpoint)
+    if (!this.units[engine].active) throw new Error('The engine does not answer.')
+    const sinceMs = since === '' ? 0 : Date.parse(since)
+    const goes = (pod: Pod): boolean => pod.engine === engine && pod.createdMs >= sinceMs
+    const gone = this.pods.filter(goes)
+    const isDrained = this.move.action.startsWith('Drain') || this.answer?.revision === 'original'
+    if (!isDrained && gone.some(({ isEarly }) => isEarly)) this.violations.push('a pod was removed without a drain')
+    this.pods = this.pods.filter((pod) => !goes(pod))
+    return gone.length
   }
 
-  #prove(wanted: Expectation): Verification {
-    const { engine, kubelet } = this.units
+  #prove(name: 'a.service' | 'b.service', wanted: Expectation): Verification {
+    const engine = this.units[name]
     const is = engine.loaded === 'new' ? 'systemd' : 'cgroupfs'
     const passed =
       engine.active &&
-      !kubelet.active &&
+      !this.units.kubelet.active &&
+      this.stores[name].has(agent) &&
       is === wanted.cgroupDriver &&
       !(engine.loaded === 'new' && this.fault === 'proof fails')
     if (passed) engine.proven = engine.invocation
     if (engine.loaded === 'new' && this.fault === 'engine flaps') engine.invocation++
-    return { passed, time: new Date(this.#nowMs).toISOString(), durationMilliseconds: 1, message: 'no pod ran' }
+    const said = passed ? {} : { message: 'no pod ran' }
+    return { passed, time: new Date(this.#nowMs).toISOString(), durationMilliseconds: 1, ...said }
   }
 
-  async #plan(process: Process, order: Order, pasts: Pasts): Promise<{ observed: object; plan: Planned }> {
-    return this.#inProcess(process, 'plan', () => {
-      const edit = (path: string, wanted: string | undefined) => {
+  #plan(order: Order, pasts: Pasts, memory: Memory): { observed: object; plan: Planned } {
+    const isBack = order.target === undefined
+    const edits = this.move.turns
+      .filter(({ isPackaged }) => !isPackaged)
+      .map(({ path, to }) => {
         const before = this.disk.peek(path)
         const past = pasts.get(path)
         const original = past ? past.original : before
-        const after = order.target ? wanted && Buffer.from(wanted) : original
-        return { path, before, after: after || undefined, original }
-      }
-      const all = [edit(engineFile, 'new'), edit(dropInFile, 'new'), edit(kubeletFile, 'new')]
-      const edits =
-        this.action === 'None' ? [] : all.filter(({ before, after }) => before?.toString() !== after?.toString())
-      const handlers = [{ name: 'runc', default: true }]
-      const isNew = this.disk.peek(engineFile)?.toString() === 'new'
-      const driver = (systemd: boolean): Expectation['cgroupDriver'] => (systemd ? 'systemd' : 'cgroupfs')
-      const former: Expectation = { handlers, cgroupVersion: 'v1', cgroupDriver: driver(isNew) }
-      const wanted = this.action === 'None' ? former : { ...former, cgroupDriver: driver(order.target !== undefined) }
-      const side = { name: 'containerd', units: ['engine'], endpoint: 'unix:///engine.sock' } as const
-      const change = {
-        action: this.action,
-        from: side,
-        to: side,
-        kubeletUnit: 'kubelet',
-        healthz: { address: '127.0.0.1', port: 10248 },
-        image: 'agent',
-        wanted,
-        former,
-      }
-      return { observed: {}, plan: { edits, change, changes: [] } }
+        return { path, before, after: isBack ? original : to === undefined ? undefined : Buffer.from(to), original }
+      })
+      .filter(({ before, after }) => before?.toString() !== after?.toString())
+    const isThere = this.content() === 'new'
+    const here = isThere ? this.move.to : this.move.from
+    const origin = isBack ? memory.origin : undefined
+    const there = isBack ? (origin?.side ?? here) : this.move.to
+    const expectation = (isNew: boolean): Expectation => ({
+      handlers: [{ name: 'runc', default: true }],
+      cgroupVersion: 'v1',
+      cgroupDriver: isNew ? 'systemd' : 'cgroupfs',
     })
+    const former = expectation(isThere && this.move.turns.length > 0)
+    const states = new Map(unitNames.map((name) => [name as string, this.#unitState(name)]))
+    const names = [agent, 'app']
+    const packages = this.#packageStep(order, memory)
+    const isExchange = here.name !== there.name
+    const change = {
+      // Pods of a newer engine do not stay with an older one.
+      action: isBack && here.version !== there.version && !isExchange ? 'DrainRestart' : this.move.action,
+      from: here,
+      to: there,
+      units: unitChanges({ from: here, to: there, states, previous: this.move.previous, ...(origin && { origin }) }),
+      ...(packages && { packages }),
+      ...(this.move.carriesImages && isExchange && !isBack && { images: { names, archive } }),
+      kubeletUnit: 'kubelet',
+      healthz: { address: '127.0.0.1', port: 10248 },
+      image: agent,
+      wanted: this.move.turns.length === 0 ? former : expectation(!isBack),
+      former,
+    }
+    return { observed: {}, plan: { edits, change, changes: [], notes: [] } }
+  }
+
+  #packageStep(order: Order, memory: Memory): Planned['change']['packages'] {
+    if (!order.target) return memory.packages && { act: 'restore', change: memory.packages }
+    const units = this.move.turns.filter(({ isPackaged }) => isPackaged).map(({ unit }) => unit)
+    if (units.length === 0) return undefined
+    const install = [...new Set<string>(units)].map((name) => ({ name, version: '2', archive: `/${name}.deb` }))
+    const change: PackageChange = { manager: 'apt', install, former: [], held: [], brought: [] }
+    return { act: 'install', change, taken: change }
   }
 
   /** What was once written down as the end of a change is the answer for good. */
@@ -422,18 +628,39 @@ export class World {
   }
 
   #checkClaim(phase: string): void {
-    const { engine, kubelet } = this.units
+    const { kubelet } = this.units
+    const engine = this.units[this.serving]
     const claim = (holds: boolean, sentence: string): void => {
       if (!holds) this.violations.push(`${phase} is claimed, but ${sentence}`)
     }
-    claim(engine.active && engine.loaded === this.#config('engine'), 'the engine runs with something else')
+    claim(engine.active && engine.loaded === this.#config(this.serving), 'the engine runs with something else')
     claim(kubelet.active && kubelet.loaded === this.#config('kubelet'), 'the kubelet runs with something else')
+    const isDisturbed = this.answer?.steps?.some(({ name }) => name.endsWith('stop-kubelet'))
     claim(
-      engine.proven === engine.invocation || this.fault === 'engine flaps',
+      !isDisturbed || engine.proven === engine.invocation || this.fault === 'engine flaps',
       'the engine was not proven since it started',
     )
     claim(this.#kubeletHealthy(), 'the kubelet is not healthy')
-    const foreign = this.action === 'DrainRestart' && this.pods.some((pod) => pod !== engine.loaded)
-    claim(!foreign, 'pods of the other configuration still run')
+    const isDrained = this.move.action.startsWith('Drain')
+    const foreign = this.pods.some((pod) => pod.engine !== this.serving || pod.loaded !== engine.loaded)
+    claim(!isDrained || !foreign, 'pods of the other configuration still run')
+    const isOlder = this.move.from.version !== this.move.to.version && engine.loaded === 'old'
+    claim(!isOlder || !this.pods.some(({ loaded }) => loaded === 'new'), 'pods of the newer engine still run')
+    for (const fault of this.unitFaults()) claim(false, fault)
+  }
+
+  /** Which units run and start at boot must fit to which engine the kubelet uses. */
+  unitFaults(): readonly string[] {
+    const { from, to, previous, running } = this.move
+    if (from.name === to.name) return []
+    const isNew = this.serving === 'b.service'
+    const must = (name: UnitName): boolean => {
+      if (name === 'b.service') return isNew || running.includes(name)
+      return name === 'kubelet' || !isNew || previous === 'keep'
+    }
+    return unitNames.flatMap((name) => [
+      ...(this.units[name].active === must(name) ? [] : [`${name} ${must(name) ? 'does not run' : 'runs'}`]),
+      ...(this.isEnabled(name) === must(name) ? [] : [`${name} is ${must(name) ? 'not ' : ''}enabled`]),
+    ])
   }
 }

@@ -22,14 +22,17 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
     invocationId: '',
     mainPid: 0,
     execStart: '',
+    enabled: '',
     files: [],
   }
   const programs = given.programs ?? {}
   const ran = (what: string | Ran): Ran => (typeof what === 'string' ? { code: 0, stdout: what, stderr: '' } : what)
-  const units: Pick<Host, 'unit' | 'startUnit' | 'stopUnit'> = {
+  const units: Pick<Host, 'unit' | 'startUnit' | 'stopUnit' | 'setEnabled' | 'daemonReload'> = {
     unit: async (name) => ({ ...none, ...(given.units?.[name] ? { loadState: 'loaded', ...given.units[name] } : {}) }),
     startUnit: async () => {},
     stopUnit: async () => {},
+    setEnabled: async () => {},
+    daemonReload: async () => {},
   }
   return {
     written,
@@ -40,7 +43,9 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
         .filter((each) => dirname(each) === path)
         .map((each) => each.slice(path.length + 1))
         .sort(),
-    realPath: async (path) => given.links?.[path],
+    realPath: async (path) =>
+      given.links?.[path] ??
+      (Object.keys(given.files).some((each) => each === path || each.startsWith(`${path}/`)) ? path : undefined),
     isExecutable: async (path) => Object.keys(programs).some((each) => each.split(' ')[0] === path),
     freeBytes: async () => given.free ?? 1e9,
     replaceFile: async (path, bytes) => {

@@ -4,7 +4,6 @@ import { observe } from '../../node-agent/detect/observe.ts'
 import { isRefusal } from '../../node-agent/engines/engine.ts'
 import { NoSpaceError, ReadOnlyError } from '../../node-agent/host/errors.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
-import type { Plan } from '../../node-agent/plan/types.ts'
 import { containerdConfig } from '../cluster/containerd-config.ts'
 import { type HostOf, hostOf } from './detect-host.ts'
 
@@ -196,11 +195,16 @@ t.test('the engine is the one at the end of the kubelet’s endpoint', async (t)
     )
   const crio = {
     units: { 'crio.service': { execStart: '/usr/bin/crio', files: [] } },
-    programs: { '/usr/bin/crio --version': 'crio version 1.37.0\nx' },
+    programs: {
+      '/usr/bin/crio --version': 'crio version 1.37.0\nx',
+      '/usr/bin/crio --config  --config-dir  config --default': '',
+      '/usr/bin/crio --config  --config-dir /etc/crio/crio.conf.d config': '',
+    },
   }
   t.match(await at('unix:///var/run/crio/crio.sock', crio), {
     observed: { engine: { name: 'cri-o', version: '1.37.0' } },
-    refusal: { reason: 'EngineNotSupported', message: /uses cri-o at/ },
+    engine: { engine: { name: 'cri-o' } },
+    refusal: undefined,
   })
   const docker = {
     units: { 'docker.service': { execStart: '/usr/sbin/dockerd', files: [] } },
@@ -208,6 +212,12 @@ t.test('the engine is the one at the end of the kubelet’s endpoint', async (t)
   }
   t.match(await at('unix:///run/cri-dockerd.sock', docker), {
     observed: { engine: { name: 'docker', version: '26.1.5+dfsg1' } },
+    engine: { engine: { name: 'docker' } },
+  })
+  t.match(await at('unix:///var/run/crio/crio.sock'), {
+    observed: { engine: { name: 'none' } },
+    isVacant: true,
+    refusal: { reason: 'EngineUnknown', message: /there is no unit crio\.service/ },
   })
   t.match(await at('unix:///run/other.sock'), {
     observed: { engine: { name: 'none' } },
@@ -234,9 +244,12 @@ t.test('a plan is checked without touching anything live', async (t) => {
   const run = async (given: HostOf) => {
     const host = hostOf(given)
     const observation = await observe(hostOf(debian))
-    const plan = planNode({ observation, target, pasts: new Map() })
+    const heritage = { engine: 'containerd', cgroupDriver: undefined, sandboxImage: undefined }
+    const nothing = { pasts: new Map(), files: new Map(), strangers: [] }
+    const to = observation.engine!
+    const plan = planNode({ observation, to, target, heritage, ...nothing })
     if (isRefusal(plan)) throw new Error(plan.message)
-    const refusal = await checkPlan(host, observation, plan as Plan, target)
+    const refusal = await checkPlan(host, to, plan)
     t.same([...host.written.keys()], [], 'nothing stays')
     return refusal
   }
@@ -260,4 +273,30 @@ t.test('a plan is checked without touching anything live', async (t) => {
     reason: 'RuntimeBroken',
     message: /"\/usr\/sbin\/runc --version" does not run/,
   })
+})
+
+t.test('a kubelet from 1.31 on takes the driver that CRI-O reports', async (t) => {
+  const given: HostOf = {
+    ...debian,
+    files: {
+      ...debian.files,
+      '/u/crio.service': '[Service]\nExecStart=/usr/bin/crio\n',
+      '/var/lib/kubelet/config.yaml':
+        'cgroupDriver: cgroupfs\ncontainerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n',
+    },
+    units: { ...debian.units, 'crio.service': { execStart: '/usr/bin/crio', files: ['/u/crio.service'] } },
+  }
+  const crio = {
+    '/usr/bin/crio --version': 'crio version 1.36.3\n',
+    '/usr/bin/crio --config  --config-dir  config --default': '[crio.runtime]\ncgroup_manager = "systemd"\n',
+    '/usr/bin/crio --config  --config-dir /etc/crio/crio.conf.d config': '[crio]\n',
+  }
+  for (const [version, driver] of [
+    ['v1.36.3', 'systemd'],
+    ['v1.30.9', 'cgroupfs'],
+  ] as const) {
+    const programs = { ...given.programs, ...crio, '/usr/bin/kubelet --version': `Kubernetes ${version}` }
+    const { observed } = await observe(hostOf({ ...given, programs }))
+    t.match(observed, { engine: { name: 'cri-o' }, cgroup: { engineDriver: 'systemd', kubeletDriver: driver } })
+  }
 })

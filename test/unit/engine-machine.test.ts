@@ -38,6 +38,7 @@ const change: Change = {
   action: 'DrainRestart',
   from: side,
   to: side,
+  units: [{ name: 'containerd.service', enabled: { before: 'enabled' }, runs: { before: true, after: true } }],
   kubeletUnit: 'kubelet.service',
   healthz: { address: '127.0.0.1', port: 10248 },
   files: [{ path: '/etc/x', before: 'b', after: 'a', original: 'o' }],
@@ -328,11 +329,11 @@ t.test('the memory keeps originals until they are restored', async (t) => {
   t.match(first, {
     closed: 'one',
     files: { '/etc/x': { original: 'o', written: 'a' } },
-    origin: change.former,
+    origin: { side, proof: change.former, units: [{ name: 'containerd.service', enabled: 'enabled', runs: true }] },
     current: change.wanted,
   })
   const second = committed(first, { ...ended, change: { ...change, former: change.wanted } }, {})
-  t.strictSame(second.origin, change.former, 'the first former state is the original one')
+  t.strictSame(second.origin, first.origin, 'the first former state is the original one')
   const file = { path: '/etc/x', before: 'a', after: 'o', original: 'o' }
   t.strictSame(committed(second, { ...ended, change: { ...change, files: [file] } }, {}).files, {})
   const { target: _, ...original } = order

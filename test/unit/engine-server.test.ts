@@ -37,10 +37,18 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>) {
     clock,
     host: systemHost(),
     log: silentLog,
-    runtime: { ready: refused, removePods: refused, prove: refused },
+    runtime: { ready: refused, removePods: refused, pullMissing: refused, prove: refused },
+    provisions: {
+      install: refused,
+      restore: refused,
+      removePods: refused,
+      exportImages: refused,
+      importImages: refused,
+    },
     kubeletHealthy: async () => true,
     plan: async () => ({ observed: {}, plan: { reason: 'EngineUnknown', message: 'There is no engine.' } }),
     look: async () => ({ kubeletVersion: '1.36.3' }),
+    tidy: async () => {},
     remove: async () => {},
     machineID: 'm',
     version: '1.2.3',
@@ -92,7 +100,7 @@ t.test('an order and its answer', async (t) => {
   const { ask, phase, node } = await engine(t)
   t.match(await ask('GET', '/v1/state'), {
     code: 200,
-    body: { run: 'this-run', status: { agentVersion: '1.2.3', machineID: 'm', drifted: false } },
+    body: { run: 'this-run', status: { agentVersion: '1.2.3', machineID: 'm', changed: false, drifted: false } },
   })
   t.equal((await ask('PUT', '/v1/order', { permit: 'Observe' })).code, 202)
   t.match((await phase('Observed')).body.status, { observed: { kubeletVersion: '1.36.3' } })

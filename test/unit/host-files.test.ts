@@ -88,6 +88,7 @@ t.test('what systemctl shows of a unit', async (t) => {
     'MainPID=42',
     'ExecStart={ path=/usr/bin/containerd ; argv[]=/usr/bin/containerd --config path=/x ; ignore_errors=no ; pid=0 }',
     'FragmentPath=/lib/systemd/system/containerd.service',
+    'UnitFileState=enabled',
     'DropInPaths=/etc/systemd/system/containerd.service.d/a.conf /run/b.conf',
   ]
   t.strictSame(parseUnit(shown.join('\n')), {
@@ -97,6 +98,7 @@ t.test('what systemctl shows of a unit', async (t) => {
     invocationId: '0123abcd',
     mainPid: 42,
     execStart: '/usr/bin/containerd',
+    enabled: 'enabled',
     files: ['/lib/systemd/system/containerd.service', '/etc/systemd/system/containerd.service.d/a.conf', '/run/b.conf'],
   })
   t.match(parseUnit('LoadState=not-found\nExecStart='), {
@@ -109,18 +111,40 @@ t.test('what systemctl shows of a unit', async (t) => {
 
 t.test('a start that ends in another state than active is an error with advice', async (t) => {
   const calls: string[] = []
+  const disk = { list: async () => [], sync: async () => {} }
   const units = systemdUnits(async (argv) => {
     calls.push(argv.slice(3).join(' '))
     return { code: 0, stdout: 'ActiveState=failed\nSubState=failed', stderr: '' }
-  })
+  }, disk)
   await t.rejects(
     units.startUnit('containerd.service', 1000),
     /is failed \(failed\): see journalctl -u containerd.service/,
   )
   t.strictSame(calls.slice(0, 2), ['reset-failed -- containerd.service', 'start -- containerd.service'])
   await units.stopUnit('containerd.service')
-  const refusing = systemdUnits(async () => ({ code: 5, stdout: '', stderr: 'Unit is masked.\n' }))
+  const refusing = systemdUnits(async () => ({ code: 5, stdout: '', stderr: 'Unit is masked.\n' }), disk)
   await t.rejects(refusing.startUnit('x.service', 1000), /systemctl start x.service failed: Unit is masked/)
+})
+
+t.test('what was enabled is durable, and nothing is asked of a unit twice', async (t) => {
+  const calls: string[] = []
+  const disk = {
+    list: async () => ['kubelet.service.d', 'multi-user.target.wants', 'sockets.target.wants'],
+    sync: async (path: string) => void calls.push(`sync ${path}`),
+  }
+  const units = systemdUnits(async (argv) => {
+    calls.push(argv.slice(3).join(' '))
+    return { code: 0, stdout: '', stderr: '' }
+  }, disk)
+  await units.setEnabled(['a.socket', 'a.service'], false)
+  await units.daemonReload()
+  t.strictSame(calls, [
+    'disable -- a.socket a.service',
+    'sync /etc/systemd/system/multi-user.target.wants',
+    'sync /etc/systemd/system/sockets.target.wants',
+    'sync /etc/systemd/system',
+    'daemon-reload',
+  ])
 })
 
 t.test('a folder has one writer, and a killed one leaves no lock', async (t) => {

@@ -2,9 +2,10 @@ import t from 'tap'
 import type { Observation } from '../../node-agent/detect/observation.ts'
 import { containerd } from '../../node-agent/engines/containerd/index.ts'
 import { isRefusal, type Pasts, type Refusal, type Target } from '../../node-agent/engines/engine.ts'
+import { filesOf } from '../../node-agent/kubelet/kubelet.ts'
 import { unifiedDiff } from '../../node-agent/plan/diff.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
-import type { Plan } from '../../node-agent/plan/types.ts'
+import type { Plan, PlanInput } from '../../node-agent/plan/types.ts'
 import { containerdConfig } from '../cluster/containerd-config.ts'
 
 const main = '/etc/containerd/config.toml'
@@ -53,8 +54,18 @@ const wanted: Target = {
   ],
 }
 
+/** The node as it is, with the engine that it has. */
+function inputOf(observation: Observation, target: Target | undefined, pasts: Pasts = new Map()): PlanInput {
+  const { engine, kubelet } = observation
+  const found = [...(engine?.found.configFiles ?? []), ...(kubelet ? filesOf(kubelet) : [])]
+  const files = new Map(found.map(({ path, bytes }) => [path, bytes]))
+  const to = engine?.engine.name === (target?.engine.name ?? 'containerd') ? engine : undefined
+  const heritage = { engine: 'containerd', cgroupDriver: 'cgroupfs', sandboxImage: 'x/pause:1' } as const
+  return { observation, to, target, heritage, pasts, files, strangers: [] }
+}
+
 function plan(observation: Observation, target: Target | undefined, pasts: Pasts = new Map()): Plan {
-  const result = planNode({ observation, target, pasts })
+  const result = planNode(inputOf(observation, target, pasts))
   if (isRefusal(result)) throw new Error(result.message)
   return result
 }
@@ -62,7 +73,7 @@ function plan(observation: Observation, target: Target | undefined, pasts: Pasts
 const texts = ({ edits }: Plan) => Object.fromEntries(edits.map(({ path, after }) => [path, after?.toString()]))
 
 function refused(observation: Observation, target: Target | undefined, pasts: Pasts = new Map()): Refusal {
-  const result = planNode({ observation, target, pasts })
+  const result = planNode(inputOf(observation, target, pasts))
   if (!isRefusal(result)) throw new Error('not refused')
   return result
 }
@@ -125,9 +136,8 @@ t.test('the original does not come back over what others wrote', async (t) => {
     message: /config\.toml is no longer what Drydock wrote \(it differs from it in line 19\)/,
   })
   t.match(refused(node({ ...files, [main]: undefined }), undefined, pasts), { message: /it is gone/ })
-  t.match(refused(node(files), undefined, new Map([['/etc/other', { original: undefined, written: undefined }]])), {
-    reason: 'FileUnknown',
-  })
+  const gone = new Map([['/etc/other', { original: Buffer.from('a'), written: Buffer.from('b') }]])
+  t.match(refused(node(files), undefined, gone), { reason: 'FileEditedSince', message: /\/etc\/other .*\(it is gone\)/ })
 })
 
 t.test('a new target starts from the original', async (t) => {
@@ -146,7 +156,7 @@ t.test('a new target starts from the original', async (t) => {
 t.test('what this version does not change is refused with a sentence', async (t) => {
   t.match(refused(node(), { engine: { name: 'cri-o' } }), {
     reason: 'EngineDiffers',
-    message: /runs containerd, the profile asks for cri-o/,
+    message: /runs containerd, and cri-o is not on it: write spec.engine.source/,
   })
   t.match(refused(node(), { engine: { name: 'containerd', version: '2.3' } }), {
     reason: 'EngineVersionDiffers',

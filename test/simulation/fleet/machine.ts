@@ -293,6 +293,14 @@ export class Machine {
             kubeletHealthy: async () => this.isHealthy,
             plan: (order: Order, pasts: Pasts) => this.#plan(parts.clock, order, pasts),
             look: async () => this.#observed(),
+            tidy: async () => {},
+            provisions: {
+              install: async () => {},
+              restore: async () => {},
+              removePods: async () => 0,
+              exportImages: async () => {},
+              importImages: async () => 0,
+            },
             remove: async () => {},
             machineID: this.id,
             version: '0',
@@ -375,10 +383,13 @@ export class Machine {
       unit: (name) => call(0, () => this.#unitState(name)),
       startUnit: (name) => call(500, () => this.#start(name as 'engine')),
       stopUnit: (name) => call(400, () => this.#stop(name as 'engine')),
+      setEnabled: () => call(0, () => {}),
+      daemonReload: () => call(0, () => {}),
     }
     const runtime: Runtime = {
       ready: (_endpoint, limit) => call(0, () => this.#ready(clock, limit)),
       removePods: () => call(600, () => this.#removePods()),
+      pullMissing: () => call(0, () => {}),
       prove: (_endpoint, wanted) => call(1500, () => this.#prove(clock, wanted)),
     }
     return { store: new Store(disk, stateFolder), host, clock, runtime }
@@ -452,7 +463,16 @@ export class Machine {
     const unit = this.units[name as 'engine']
     const activeState = unit.active ? 'active' : 'inactive'
     const invocationId = String(unit.invocation)
-    return { loadState: 'loaded', activeState, subState: '', invocationId, mainPid: 1, execStart: '', files: [] }
+    return {
+      loadState: 'loaded',
+      activeState,
+      subState: '',
+      invocationId,
+      mainPid: 1,
+      execStart: '',
+      files: [],
+      enabled: 'enabled',
+    }
   }
 
   #start(name: 'engine' | 'kubelet'): void {
@@ -547,12 +567,13 @@ export class Machine {
       action: edits.length === 0 ? ('None' as const) : this.change,
       from: side,
       to: side,
+      units: [{ name: 'engine', enabled: { before: 'enabled' }, runs: { before: true, after: true } }],
       kubeletUnit: 'kubelet',
       healthz: { address: '127.0.0.1', port: 10248 },
       image: 'agent',
       wanted: expect(wanted),
       former: expect(now),
     }
-    return { observed, plan: { edits, change, changes: [] } }
+    return { observed, plan: { edits, change, changes: [], notes: [] } }
   }
 }

@@ -1,0 +1,23 @@
+/** Images of an engine, through CRI. */
+import type { CriClient } from './client.ts'
+import type { Container, Image } from './gen/runtime.ts'
+
+function isOf(image: Image, { image: named, imageRef }: Container): boolean {
+  const names = [image.id, ...image.repoTags, ...image.repoDigests]
+  return names.includes(imageRef) || (named !== undefined && names.includes(named.image))
+}
+
+/** Tags of the images that containers were made from, each once. An image without a tag cannot be asked for by one. */
+export async function imagesInUse(client: CriClient): Promise<readonly string[]> {
+  const { containers } = await client.call('listContainers', {})
+  const { images } = await client.call('listImages', {})
+  const used = images.filter((image) => containers.some((container) => isOf(image, container)))
+  return [...new Set(used.flatMap(({ repoTags }) => repoTags))].sort()
+}
+
+/** Pulls an image that the engine does not hold, without credentials: what needs them is carried over, or the kubelet's to pull. */
+export async function pullMissing(client: CriClient, name: string, deadlineMs: number): Promise<void> {
+  const image = { image: name }
+  if ((await client.call('imageStatus', { image }, deadlineMs)).image) return
+  await client.call('pullImage', { image }, deadlineMs)
+}

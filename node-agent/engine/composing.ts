@@ -1,0 +1,139 @@
+/** Pure: from a plan to the change that the journal records, with all that its undoing needs to know. */
+import type { Observation } from '../detect/observation.ts'
+import type { Observed, Side, Target } from '../engines/engine.ts'
+import type { UnitState } from '../host/host.ts'
+import type { Memory } from '../journal/memory.ts'
+import type { Change, Expectation, Order } from '../journal/records.ts'
+import type { KubeletFound } from '../kubelet/kubelet.ts'
+import { endpointOf } from '../plan/plan.ts'
+import type { EngineAhead, Plan } from '../plan/types.ts'
+import { mergedPackages } from '../sources/packages/merged.ts'
+import type { Planned } from './prepare.ts'
+import { unitChanges } from './unit-changes.ts'
+
+export interface Composing {
+  readonly order: Order
+  readonly memory: Memory
+  readonly observation: Observation & { readonly kubelet: KubeletFound }
+  readonly to: EngineAhead
+  readonly plan: Plan
+}
+
+export interface Sides {
+  readonly from: Side
+  readonly to: Side
+}
+
+type States = ReadonlyMap<string, UnitState>
+
+const isLoaded = (states: States, name: string): boolean => states.get(name)?.loadState === 'loaded'
+
+function fromSide({ observation: { engine, kubelet } }: Composing, states: States): Side {
+  const { endpoint } = kubelet
+  if (!engine) return { name: 'none', units: [], endpoint }
+  const { name, units } = engine.engine
+  const { version } = engine.found.observed.engine ?? {}
+  return {
+    name,
+    units: units.filter((unit) => isLoaded(states, unit)),
+    endpoint,
+    ...(version && { version }),
+    ...(endpoint.endsWith('/dockershim.sock') && { isInKubelet: true }),
+  }
+}
+
+/** The units that are there; those of an engine that is still to be installed all of them. */
+function toSide({ memory, observation, order, to }: Composing, states: States): Side {
+  const { engine, found, staged } = to
+  if (!order.target && memory.origin && memory.origin.side.name !== 'none') return memory.origin.side
+  const version = staged?.version ?? found.observed.engine?.version
+  const there = engine.units.filter((unit) => isLoaded(states, unit))
+  return {
+    name: engine.name,
+    units: there.length > 0 ? there : engine.units,
+    endpoint: engine.name === observation.engine?.engine.name ? observation.kubelet.endpoint : endpointOf(to),
+    ...(version && { version }),
+  }
+}
+
+export function sidesOf(composing: Composing, states: States): Sides {
+  return { from: fromSide(composing, states), to: toSide(composing, states) }
+}
+
+type Handlers = Expectation['handlers']
+
+function defaultHandler({ handlers = [] }: Pick<Observed, 'handlers'>): Handlers {
+  const found = handlers.find((handler) => handler.default)
+  return found ? [{ name: found.name, default: true }] : []
+}
+
+/** An engine that names no handler has one all the same: the one that pods without a RuntimeClass get. */
+const unnamed: Handlers = [{ name: 'default', default: true }]
+
+/**
+ * The node as it is. Of the handlers only those that Drydock has proven before and the default one: what else is in the
+ * file may have been broken all along, and is nobody's reason to call a rollback failed.
+ */
+function formerOf(observed: Observed, { current }: Memory): Expectation {
+  const found = new Set(observed.handlers?.map(({ name }) => name))
+  const proven = (current?.handlers ?? []).filter((handler) => found.has(handler.name) && !handler.default)
+  const { engineDriver = 'cgroupfs', kubeletDriver, version = 'v1' } = observed.cgroup ?? {}
+  const [standard = unnamed[0]!] = defaultHandler(observed)
+  const handlers = [standard, ...proven.filter(({ name }) => name !== standard.name)]
+  return { handlers, cgroupDriver: engineDriver, cgroupVersion: version, ...(kubeletDriver && { kubeletDriver }) }
+}
+
+function wantedOf({ memory, observation, plan, to }: Composing): Expectation {
+  const former = formerOf(observation.observed, memory)
+  const { target } = plan
+  if (!target) return memory.origin?.proof ?? former
+  const asked = (target.handlers ?? []).map(({ name, default: isDefault }) => ({ name, default: isDefault }))
+  // Pods without a RuntimeClass must still run when the order only adds a handler: a wrong merge loses the default one.
+  const kept = asked.some((handler) => handler.default) ? [] : defaultHandler(to.found.observed)
+  const handlers = [...asked.filter(({ name }) => !kept.some((handler) => handler.name === name)), ...kept]
+  const driver = target.cgroupDriver
+  return {
+    ...former,
+    handlers: handlers.length > 0 ? handlers : unnamed,
+    ...(driver && { cgroupDriver: driver, kubeletDriver: driver }),
+  }
+}
+
+function packagesOf({ memory, order, to }: Composing): Change['packages'] {
+  if (order.target)
+    return (
+      to.staged?.packages && {
+        act: 'install',
+        change: to.staged.packages,
+        taken: mergedPackages(memory.packages, to.staged.packages),
+      }
+    )
+  return memory.packages && { act: 'restore', change: memory.packages }
+}
+
+function previousOf(target: Target | undefined): 'keep' | 'disable' {
+  return target?.migration?.previousEngine === 'keep' ? 'keep' : 'disable'
+}
+
+export function changeOf(composing: Composing, states: States, images: Change['images']): Planned['change'] {
+  const { memory, observation, order, plan } = composing
+  const { kubelet, observed } = observation
+  const { from, to } = sidesOf(composing, states)
+  const origin = order.target ? undefined : memory.origin
+  const packages = packagesOf(composing)
+  const { sandboxImage } = observed
+  return {
+    action: plan.action,
+    from,
+    to,
+    units: unitChanges({ from, to, states, previous: previousOf(order.target), ...(origin && { origin }) }),
+    ...(packages && { packages }),
+    ...(images && { images }),
+    kubeletUnit: kubelet.unit,
+    healthz: kubelet.healthz,
+    image: order.image ?? '',
+    wanted: wantedOf(composing),
+    ...(from.name !== 'none' && !from.isInKubelet && { former: formerOf(observed, memory) }),
+    ...(sandboxImage !== undefined && { sandboxImage }),
+  }
+}

@@ -1,0 +1,38 @@
+/** Which images a node with another engine takes along, and how. */
+import { join } from 'node:path'
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
+import type { SourceEngine, Target } from '../engines/engine.ts'
+import type { Host } from '../host/host.ts'
+import type { Change } from '../journal/records.ts'
+
+export interface ImagePlan {
+  readonly images?: Change['images']
+  /** What the status says of them before anything was carried. */
+  readonly shown?: NodeRuntimeStatus['images']
+}
+
+export interface ImagesInput {
+  readonly from: SourceEngine
+  readonly to: SourceEngine
+  readonly target: Target
+  /** What the pods on the node need. */
+  readonly names: readonly string[]
+  readonly stateFolder: string
+}
+
+async function cannot(host: Host, { images, name }: SourceEngine): Promise<string | undefined> {
+  return images ? images.cannot(host) : `Drydock does not know the store of ${name}`
+}
+
+export async function planImages(
+  host: Host,
+  { from, to, target, names, stateFolder }: ImagesInput,
+): Promise<ImagePlan> {
+  const how = target.migration?.images
+  if (how === undefined || names.length === 0) return {}
+  if (how === 'pull') return { images: { names } }
+  const why = (await cannot(host, from)) ?? (await cannot(host, to))
+  if (why === undefined) return { images: { names, archive: join(stateFolder, 'images.tar') } }
+  const message = `Images are not carried over (${why}): they are pulled from their registries.`
+  return { images: { names }, shown: { carried: 0, bytes: 0, message: message.slice(0, 1024) } }
+}
