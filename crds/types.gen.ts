@@ -293,9 +293,9 @@ maxUnavailable?: number | string
  */
 canary?: {
 /**
- * How many nodes go first.
+ * How many nodes go first: a number, or a percentage of the profile’s nodes (rounded down, at least 1).
  */
-nodes?: number
+nodes?: number | string
 /**
  * How long the canary nodes must stay proven, Ready and without drift before the rest follows; counted anew when a canary was not Ready. A duration such as 90s, 10m or 1h30m.
  */

@@ -1,5 +1,5 @@
 import { isOut } from '../../operator/rollout/availability.ts'
-import { list, maxUnavailable } from '../../operator/rollout/budget.ts'
+import { list, shareOf } from '../../operator/rollout/budget.ts'
 import type { NodeView } from '../../operator/rollout/types.ts'
 import type { Look } from './cluster.ts'
 import type { Finding } from './finding.ts'
@@ -13,7 +13,7 @@ export const nodeService = (look: Look): readonly Finding[] => {
 const spent = ({ nodes, profiles }: Look, name: string, out: readonly NodeView[]): readonly Finding[] => {
   const profile = profiles.find(({ metadata }) => metadata.name === name)
   const members = nodes.filter((node) => node.profiles.includes(name)).map(({ view }) => view)
-  const limit = maxUnavailable(profile?.spec.rollout?.maxUnavailable, members.length)
+  const limit = shareOf(profile?.spec.rollout?.maxUnavailable, members.length)
   const gone = members.filter((view) => out.includes(view)).map((view) => view.name)
   if (gone.length < limit || gone.length === members.length) return []
   return [

@@ -48,7 +48,10 @@ export const rollout = obj(
     canary: obj(
       'Change a few nodes first and watch them before the rest. A canary that fails stops the rollout whatever the failureBudget. Nodes that get back what they ran before wait for no canary.',
       {
-        nodes: int('How many nodes go first.', { minimum: 1, maximum: 100, default: 1 }),
+        nodes: intOrPercent(
+          'How many nodes go first: a number, or a percentage of the profile’s nodes (rounded down, at least 1).',
+          { default: 1, 'x-kubernetes-validations': rules.maxUnavailableRules },
+        ),
         soak: duration(
           'How long the canary nodes must stay proven, Ready and without drift before the rest follows; counted anew when a canary was not Ready.',
           { to: '168h' },

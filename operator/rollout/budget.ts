@@ -1,8 +1,8 @@
 import { isUnavailable } from './availability.ts'
 import type { Member, Reason } from './types.ts'
 
-/** How many of `total` nodes may be out of service: a percentage is rounded down, and at least one node may. */
-export function maxUnavailable(value: number | string | undefined, total: number): number {
+/** How many of `total` nodes: a percentage is rounded down, and at least one it is. */
+export function shareOf(value: number | string | undefined, total: number): number {
   if (value === undefined) return 1
   if (typeof value === 'number') return Math.max(1, value)
   return Math.max(1, Math.floor((total * Number.parseInt(value, 10)) / 100))
@@ -16,7 +16,7 @@ export interface Budget {
 
 export function budgetOf(members: readonly Member[], value: number | string | undefined): Budget {
   const unavailable = members.filter(isUnavailable).map(({ node }) => node.name)
-  return { limit: maxUnavailable(value, members.length), unavailable: unavailable.sort() }
+  return { limit: shareOf(value, members.length), unavailable: unavailable.sort() }
 }
 
 /** Why the node cannot be taken out of service now; a node that is out already takes no further place. */

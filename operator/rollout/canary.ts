@@ -1,6 +1,6 @@
 /** The first nodes of a rollout: they are changed and watched before the rest follows. */
 import { parseDuration } from '../../crds/duration.ts'
-import { list } from './budget.ts'
+import { list, shareOf } from './budget.ts'
 import { isRepeatedProof } from './drift.ts'
 import { gaveUpOf, turnOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
@@ -39,7 +39,8 @@ export function canaryOf(staged: readonly Staged[], wish: Wish): Canary | undefi
     ...begun.toSorted((a, b) => startTime(a) - startTime(b)),
     ...candidates.filter(({ start }) => start === undefined).toSorted((a, b) => inService(a) - inService(b)),
   ]
-  const canaries = ranked.slice(0, wanted.nodes ?? 1)
+  const total = staged.filter(({ member }) => member.intent.kind === 'target').length
+  const canaries = ranked.slice(0, shareOf(wanted.nodes, total))
   const names = new Set(canaries.map(({ member }) => member.node.name))
   const rest = ranked.slice(canaries.length)
   if (!rest.some(({ stage }) => pending.includes(stage.at))) return undefined

@@ -651,6 +651,7 @@ export const accepted: readonly { readonly name: string; readonly patch: Patch }
     patch: gate({ labelSelector: { matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] } }),
   },
   { name: 'no gates', patch: rollout({ gates: [] }) },
+  { name: 'canaries as a percentage', patch: rollout({ canary: { nodes: '10%', soak: '10m' } }) },
   { name: 'canaries that soak for a week', patch: rollout({ canary: { nodes: 3, soak: '168h' } }) },
   { name: 'a window in UTC', patch: rollout({ window: { cron: '0 1 * * *', duration: '4h' } }) },
   ...['0,30 1-5/2 */2 JAN-MAR,12 MON-FRI', '59 23 31 12 7', '*/15 * * * *'].map((cron) => ({

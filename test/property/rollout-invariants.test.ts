@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { annotations } from '../../crds/protocol.ts'
 import { isOpen } from '../../operator/rollout/answer.ts'
-import { maxUnavailable } from '../../operator/rollout/budget.ts'
+import { shareOf } from '../../operator/rollout/budget.ts'
 import type { Decision } from '../../operator/rollout/types.ts'
 import { type Action, type Fate, SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
 
@@ -26,7 +26,7 @@ type Step =
       limit: number | string
       paused: boolean
       pools: string[]
-      canary: { nodes: number; soak: string } | undefined
+      canary: { nodes: number | string; soak: string } | undefined
       hasWindow: boolean
       drift: 'Report' | 'Repair'
       every: string | undefined
@@ -76,9 +76,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       limit,
       paused: fc.boolean(),
       pools,
-      canary: fc.option(fc.record({ nodes: fc.integer({ min: 1, max: 2 }), soak: fc.constantFrom('5m', '20m') }), {
-        nil: undefined,
-      }),
+      canary: fc.option(
+        fc.record({ nodes: fc.constantFrom<number | string>(1, 2, '50%'), soak: fc.constantFrom('5m', '20m') }),
+        {
+          nil: undefined,
+        },
+      ),
       hasWindow: fc.boolean(),
       drift: fc.constantFrom('Report', 'Repair'),
       every: fc.option(fc.constantFrom('10m', '30m'), { nil: undefined }),
@@ -233,7 +236,7 @@ const selectors = (sim: SimulatedCluster, node: string): number =>
 
 const allowedBy = (sim: SimulatedCluster, name: string): number => {
   const state = sim.state(name)
-  return maxUnavailable(state?.profile.spec.rollout?.maxUnavailable, state?.members.length ?? 0)
+  return shareOf(state?.profile.spec.rollout?.maxUnavailable, state?.members.length ?? 0)
 }
 
 /** The number of nodes out of service must not grow beyond the limit by a decision of ours. */
@@ -306,11 +309,12 @@ class Turns {
         runtime?.spec?.revision === own.revision && turn?.order === `${own.revision}/${runtime?.spec?.attempt}`
       return turn && isSame ? [{ ...turn, name: node.name }] : []
     })
-    if (begun.some((turn) => turn.name === node) || begun.length < (canary.nodes ?? 1)) return
+    const wanted = shareOf(canary.nodes, members.length)
+    if (begun.some((turn) => turn.name === node) || begun.length < wanted) return
     const soakMs = Number.parseInt(canary.soak, 10) * minuteMs
     const soaked = begun.filter(({ commit }) => commit && sim.now.getTime() - commit.getTime() >= soakMs)
-    if (soaked.length >= (canary.nodes ?? 1)) return
-    throw new Error(`${node} starts after ${soaked.length} of ${canary.nodes} canaries have soaked`)
+    if (soaked.length >= wanted) return
+    throw new Error(`${node} starts after ${soaked.length} of ${wanted} canaries have soaked`)
   }
 }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { annotations } from '../../crds/protocol.ts'
-import { maxUnavailable } from '../../operator/rollout/budget.ts'
+import { shareOf } from '../../operator/rollout/budget.ts'
 import { revisionOf, targetOf } from '../../operator/rollout/revision.ts'
 import { selects } from '../../operator/rollout/selector.ts'
 import type { Decision } from '../../operator/rollout/types.ts'
@@ -58,7 +58,7 @@ t.test('maxUnavailable is rounded down and at least 1', async (t) => {
     ['25%', 10, 2],
     ['100%', 7, 7],
   ] as const
-  for (const [value, total, wanted] of cases) t.equal(maxUnavailable(value, total), wanted, `${value} of ${total}`)
+  for (const [value, total, wanted] of cases) t.equal(shareOf(value, total), wanted, `${value} of ${total}`)
 })
 
 t.test('selectors are read as metav1.LabelSelector has them', async (t) => {

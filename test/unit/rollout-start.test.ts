@@ -160,6 +160,14 @@ t.test('canaries of another revision count for nothing, canaries that become few
   t.match(says(sim), /^Canary a soaking/)
 })
 
+t.test('canaries as a percentage of the nodes', async (t) => {
+  const sim = cluster(['a', 'b', 'c', 'd', 'e'], { canary: { nodes: '50%', soak: '10m' } })
+  t.same(await changed(sim), ['a', 'b'])
+  t.match(says(sim), /^Canaries a, b soaking/)
+  sim.wait(10)
+  t.same(await changed(sim), ['c', 'd', 'e'])
+})
+
 t.test('nodes that get back what they ran before wait for no canary', async (t) => {
   const sim = cluster(['a', 'b', 'c'], { canary: { soak: '1m' } })
   await sim.settle()
