@@ -61,7 +61,7 @@ export class Pacing {
     if (revision === undefined || revision === originalRevision || this.#passed.get(profile) === revision) return
     this.#passed.delete(profile)
     if (settings.some(({ canary }) => !canary)) return
-    const wanted = Math.max(...settings.map(({ canary }) => canary?.nodes ?? 1))
+    const wanted = Math.max(...settings.map(({ canary }) => Number(canary?.nodes ?? 1)))
     const exposed = exposedTo(fleet, starting, revision)
     const soaked = exposed.filter((one) => this.#hasSoaked(fleet, starting, one))
     if (soaked.length >= wanted) this.#passed.set(profile, revision)
