@@ -116,7 +116,10 @@ function repeatOrder({ machine }: FleetNode, which: number): void {
 
 export function setCordon(fleet: Fleet, name: string, unschedulable: boolean): void {
   if (!fleet.api.get('nodes', name)) return
-  fleet.api.update(person, 'nodes', { name }, ({ spec }) => ({ spec: unschedulable ? { ...spec, unschedulable } : {} }))
+  fleet.api.update(person, 'nodes', { name }, ({ spec }) => {
+    const { unschedulable: _, ...others } = spec ?? {}
+    return { spec: unschedulable ? { ...others, unschedulable } : others }
+  })
 }
 
 function exchange(fleet: Fleet, node: FleetNode, becomes: Extract<Fault, { kind: 'node' }>['becomes']): void {

@@ -1,4 +1,5 @@
 /** The cluster: machines with their kubelets and couriers, two operators, and what the control plane does by itself. */
+import { startupTaint } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfileSpec } from '../../../crds/types.gen.ts'
 import { LeaderElector } from '../../../kube/lease.ts'
 import { silentLog } from '../../../kube/log.ts'
@@ -113,6 +114,7 @@ export class Fleet {
   readonly #tampering: Tampering
   #machines = 0
   #pods = 0
+  #joined = 0
 
   constructor(script: Script, watcher: Watcher, mutant: Mutant | undefined) {
     this.schedule = new Schedule(script.startMs)
@@ -231,7 +233,10 @@ export class Fleet {
 
   #register({ machine, plan }: FleetNode): Stored {
     const labels = { [label]: plan.pool, ...(plan.controlPlane && { [controlPlaneLabel]: '' }) }
-    return this.api.create(cluster, 'nodes', { metadata: { name: machine.name, labels }, spec: {}, status: {} })
+    // Every other machine that comes later is one that autoscaling adds.
+    const taints = this.#joined++ % 2 === 0 ? [] : [startupTaint]
+    const spec = this.#joined > this.nodes.length && taints.length > 0 ? { taints } : {}
+    return this.api.create(cluster, 'nodes', { metadata: { name: machine.name, labels }, spec, status: {} })
   }
 
   #startCourier(node: FleetNode): void {

@@ -8,7 +8,7 @@ import { type Fleet, readyOf, type Watcher } from './fleet.ts'
 import { engineFile, kubeletFile, type Machine } from './machine.ts'
 import { Pacing } from './pacing.ts'
 import type { Process } from './schedule.ts'
-import { hasBegun, isOpen, isTaken, markOf, phaseOf } from './taken.ts'
+import { hasBegun, isOpen, isTainted, isTaken, markOf, phaseOf } from './taken.ts'
 
 /** Names of invariants, as a failing seed shows them. */
 export type Invariant =
@@ -95,6 +95,7 @@ export class Invariants implements Watcher {
   readonly #failed = new Since()
   readonly #conflict = new Since()
   readonly #aborted = new Since()
+  readonly #selected = new Since()
   readonly #pacing = new Pacing((invariant, message) => this.#fail(invariant, message))
   readonly #settings = new Map<string, Limit[]>()
   #membersChangedMs = 0
@@ -168,6 +169,7 @@ export class Invariants implements Watcher {
   }
 
   #observeConflict(node: string, nowMs: number): void {
+    this.#selected.set(node, this.#selecting(node).length > 0, nowMs)
     this.#conflict.set(node, this.#selecting(node).length > 1, nowMs)
   }
 
@@ -193,9 +195,20 @@ export class Invariants implements Watcher {
       this.#taken(name, profile, wasTaken)
       if (!wasTaken) this.#started(name, profile, operator)
     }
+    if (isTainted(before) && !isTainted(after)) this.#admitted(name)
     if (!before.spec?.['unschedulable'] || after.spec?.['unschedulable']) return
     if (!wasMarked) this.#fail('foreign cordon', `${name} was uncordoned, and somebody else had cordoned it`)
     this.#returned(name)
+  }
+
+  /** A node that joins takes pods when it is proven, or when nothing is asked of it. */
+  #admitted(name: string): void {
+    this.#returned(name)
+    const runtime = this.fleet.runtime(name)
+    const isProven = runtime !== undefined && phaseOf(runtime) === 'Committed'
+    if (!isProven && this.#selected.surely(name, true, this.#known)) {
+      this.#fail('uncordon unproven', `${name} joined, is selected by a profile, and takes pods before it is proven`)
+    }
   }
 
   #returned(name: string): void {
@@ -454,7 +467,10 @@ function same(before: Stored | undefined, after: Stored | undefined): boolean {
 }
 
 const isOut = (node: Stored): boolean =>
-  node.spec?.['unschedulable'] === true || readyOf(node) !== 'True' || node.metadata.deletionTimestamp !== undefined
+  node.spec?.['unschedulable'] === true ||
+  isTainted(node) ||
+  readyOf(node) !== 'True' ||
+  node.metadata.deletionTimestamp !== undefined
 
 /** The switch is permitted, or the turn of a node begins that somebody else cordoned. */
 function isStart(before: NodeRuntime | undefined, { metadata, spec }: NodeRuntime): boolean {

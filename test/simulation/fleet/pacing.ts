@@ -5,7 +5,7 @@ import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { Fleet } from './fleet.ts'
 import type { Invariant } from './invariants.ts'
 import { isOpenAt, type windowSpec } from './pace.ts'
-import { isTaken, phaseOf } from './taken.ts'
+import { isTainted, isTaken, phaseOf } from './taken.ts'
 
 type Rollout = NonNullable<RuntimeProfile['spec']['rollout']>
 
@@ -48,7 +48,12 @@ export class Pacing {
     const { name, settings } = starting
     if (settings.length === 0) return
     if (settings.every(({ paused }) => paused)) this.#fail('pause', `${name} starts, and the rollout is paused`)
-    if (settings.every(({ window }) => window && isShut(fleet, starting, window as ReturnType<typeof windowSpec>))) {
+    // Nothing runs on a node that joins: it waits for no window.
+    const isJoining = isTainted(fleet.api.get('nodes', name))
+    if (
+      !isJoining &&
+      settings.every(({ window }) => window && isShut(fleet, starting, window as ReturnType<typeof windowSpec>))
+    ) {
       this.#fail('window', `${name} starts outside the window of ${settings.at(-1)?.window?.cron}`)
     }
     this.#canaries(fleet, starting)

@@ -31,3 +31,7 @@ export function hasBegun({ metadata, spec }: NodeRuntime): boolean {
   const { revision, attempt } = JSON.parse(text) as { revision: string; attempt: number }
   return revision === spec.revision && attempt === spec.attempt
 }
+
+/** It was registered with the startup taint and has not been admitted. */
+export const isTainted = (node: Stored | undefined): boolean =>
+  (node?.spec?.['taints'] as object[] | undefined)?.length === 1

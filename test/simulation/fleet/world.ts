@@ -7,6 +7,7 @@ import { type Entry, Invariants, type Violation } from './invariants.ts'
 import { engineFile } from './machine.ts'
 import { generator } from './schedule.ts'
 import { disturbedUntilMs, type Fault, type Script } from './script.ts'
+import { isTainted } from './taken.ts'
 
 export interface Result {
   readonly violation: Violation | undefined
@@ -146,7 +147,7 @@ class World {
       const { metadata, status } = stored as unknown as RuntimeProfile
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')
       if (ready?.reason !== 'MaxUnavailable') continue
-      const isOut = this.#fleet.api.list('nodes').some(({ spec }) => spec?.['unschedulable'])
+      const isOut = this.#fleet.api.list('nodes').some((node) => node.spec?.['unschedulable'] || isTainted(node))
       if (!isOut) this.#invariants.fail('liveness', `profile ${metadata.name} waits for nothing: ${status?.message}`)
     }
   }
@@ -172,7 +173,8 @@ class World {
   #shortcomings({ machine, isForgotten, plan }: FleetNode, profiles: readonly RuntimeProfile[]): string[] {
     const { name, pool } = plan
     if (machine.isJournalOpen) return [`the journal of ${name} is open`]
-    if (this.#fleet.api.get('nodes', name)?.spec?.['unschedulable']) return [`${name} is cordoned`]
+    const node = this.#fleet.api.get('nodes', name)
+    if (node && (node.spec?.['unschedulable'] || isTainted(node))) return [`${name} is not in service`]
     const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool))
     // No profile that is left knows of it: nobody can tell what it has to do with Drydock but its own agent.
     if (isForgotten && !profile) return []
