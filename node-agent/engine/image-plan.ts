@@ -24,14 +24,15 @@ async function cannot(host: Host, { images, name }: SourceEngine): Promise<strin
   return images ? images.cannot(host) : `Drydock does not know the store of ${name}`
 }
 
+/** `hostAhead`: the host as it will be, with programs that come with the change. */
 export async function planImages(
-  host: Host,
+  { host, hostAhead }: { host: Host; hostAhead: Host },
   { from, to, target, names, stateFolder }: ImagesInput,
 ): Promise<ImagePlan> {
   const how = target.migration?.images
   if (how === undefined || names.length === 0) return {}
   if (how === 'pull') return { images: { names } }
-  const why = (await cannot(host, from)) ?? (await cannot(host, to))
+  const why = (await cannot(host, from)) ?? (await cannot(hostAhead, to))
   if (why === undefined) return { images: { names, archive: join(stateFolder, 'images.tar') } }
   const message = `Images are not carried over (${why}): they are pulled from their registries.`
   return { images: { names }, shown: { carried: 0, bytes: 0, message: message.slice(0, 1024) } }

@@ -1,11 +1,14 @@
 /** Detection, sources and planning, brought together for one order. */
 import { finalizer } from '../../crds/protocol.ts'
 import type { Clock } from '../../kube/clock.ts'
+import { detectCni } from '../cni/cni.ts'
+import { crictlPath } from '../crictl/render.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
 import { observe } from '../detect/observe.ts'
-import { isRefusal, type Pasts, type Refusal, type Target } from '../engines/engine.ts'
+import { isRefusal, type Pasts, type Refusal, type SourceEngine, type Target } from '../engines/engine.ts'
 import { engineByName, sourceByName } from '../engines/index.ts'
+import { Refused } from '../engines/refused.ts'
 import type { Host, UnitState } from '../host/host.ts'
 import type { Staging } from '../host/staging.ts'
 import type { Memory } from '../journal/memory.ts'
@@ -96,7 +99,11 @@ async function imagesOf(planning: Planning, { observation, order, plan, to }: Co
   const needed = [order.image, observed.sandboxImage].filter((name) => name !== undefined)
   const names = [...new Set([...needed, ...used])]
   const { host, stateFolder } = planning
-  return planImages(host, { from: engine.engine, to: to.engine, target: plan.target, names, stateFolder })
+  const hostAhead = to.staged ? ahead(host, to.staged) : host
+  return planImages(
+    { host, hostAhead },
+    { from: engine.engine, to: to.engine, target: plan.target, names, stateFolder },
+  )
 }
 
 async function composed(planning: Planning, composing: Composing): Promise<Planned | Refusal> {
@@ -118,6 +125,16 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
   }
 }
 
+/** An engine that cannot be asked may run containers that nobody knows of. */
+async function strangersOn(host: Host, engine: SourceEngine | undefined): Promise<readonly string[] | Refusal> {
+  try {
+    return (await engine?.strangers?.(host)) ?? []
+  } catch (error) {
+    if (error instanceof Refused) return error.refusal
+    throw error
+  }
+}
+
 export function planner(planning: Planning): Plan {
   const { host } = planning
   const plan = async (observation: Observation, order: Order, pasts: Pasts, memory: Memory) => {
@@ -126,14 +143,17 @@ export function planner(planning: Planning): Plan {
       ? await wanted(planning, order.target, pasts)
       : await original(planning, memory, observation)
     if (to && isRefusal(to)) return to
+    const strangers = order.target ? await strangersOn(host, engine?.engine) : []
+    if (isRefusal(strangers)) return strangers
     const plan = planNode({
       observation,
       to,
       target: order.target && withPrograms(order.target),
       heritage: heritageOf(memory, observation),
       pasts,
-      files: await bytesOf(host, pasts.keys()),
-      strangers: (order.target && (await engine?.engine.strangers?.(host))) ?? [],
+      files: await bytesOf(host, [...pasts.keys(), crictlPath]),
+      networks: await detectCni(host),
+      strangers,
     })
     if (isRefusal(plan)) return plan
     // Planning refuses a host without them.

@@ -2,6 +2,7 @@ import t from 'tap'
 import { removePods, strangers } from '../../node-agent/engines/docker/containers.ts'
 import { docker } from '../../node-agent/engines/docker/index.ts'
 import { sourceByName } from '../../node-agent/engines/index.ts'
+import type { Refused } from '../../node-agent/engines/refused.ts'
 import type { Host } from '../../node-agent/host/host.ts'
 import { type HostOf, hostOf } from './detect-host.ts'
 
@@ -111,7 +112,8 @@ t.test('strangers are the containers that the kubelet did not make', async (t) =
 })
 
 t.test('what cannot be told is said', async (t) => {
-  await t.rejects(async () => void (await strangers(hostOf(debian))), /docker\.service does not run, so nobody knows/)
+  const refusal = await strangers(hostOf(debian)).catch((error: Refused) => error.refusal)
+  t.match(refusal, { reason: 'EngineDown', message: /docker\.service does not run, so nobody can tell/ })
   await t.rejects(async () => void (await strangers(running({ ...debian, programs: {} }))), /install docker-cli/)
   const broken = { code: 1, stdout: '', stderr: 'permission denied' }
   const host = running({ ...debian, programs: { ...debian.programs, [list()]: broken } })

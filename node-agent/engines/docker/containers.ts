@@ -2,6 +2,7 @@
 import type { Host } from '../../host/host.ts'
 import { runFor } from '../image-programs.ts'
 import { programTimeoutMs } from '../programs.ts'
+import { Refused } from '../refused.ts'
 import { dockerOf } from './images.ts'
 import { dockerUnit } from './paths.ts'
 
@@ -14,7 +15,7 @@ interface Container {
 /** `k8s_<container>_<pod>_<namespace>_<uid>_<attempt>`, in either case with labels of the kubelet's. */
 const podName = /^k8s_[^_]+_[^_]+_[^_]+_[^_]+_\d+/
 
-/** Names of running containers that the kubelet knows nothing of: they stop with Docker. */
+/** Names of running containers that the kubelet knows nothing of: they stop with Docker. Throws Refused when Docker cannot be asked. */
 export async function strangers(host: Host): Promise<readonly string[]> {
   const containers = await containersOf(host, [])
   return containers.filter(({ isPods }) => !isPods).map(({ name }) => name)
@@ -36,7 +37,10 @@ export async function removePods(host: Host, timeoutMs: number): Promise<number>
 
 async function containersOf(host: Host, options: readonly string[]): Promise<readonly Container[]> {
   if ((await host.unit(dockerUnit)).activeState !== 'active') {
-    throw new Error(`${dockerUnit} does not run, so nobody knows what containers it has: start it, or disable it`)
+    throw new Refused(
+      'EngineDown',
+      `${dockerUnit} does not run, so nobody can tell or remove what containers it has: start it, and try again`,
+    )
   }
   const docker = await dockerOf(host)
   if (docker === undefined) {
