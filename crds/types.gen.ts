@@ -97,7 +97,7 @@ version?: string
  */
 source?: {
 /**
- * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held or pinned stays as it is.
+ * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held is changed all the same, and held again afterwards.
  */
 package?: {
 
@@ -573,7 +573,7 @@ version?: string
  */
 source?: {
 /**
- * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held or pinned stays as it is.
+ * The packages of the node’s own distribution (apt, dnf, zypper). A package that is held is changed all the same, and held again afterwards.
  */
 package?: {
 

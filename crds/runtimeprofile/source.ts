@@ -16,7 +16,7 @@ export const engineSource = obj(
   'Where the engine comes from. Exactly one of the three. Absent: the same as preinstalled.',
   {
     package: obj(
-      'The packages of the node’s own distribution (apt, dnf, zypper). A package that is held or pinned stays as it is.',
+      'The packages of the node’s own distribution (apt, dnf, zypper). A package that is held is changed all the same, and held again afterwards.',
       {},
     ),
     archive: obj(
