@@ -1,9 +1,11 @@
 /** What is done while a change is open. */
+
+import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Log } from '../../kube/log.ts'
-import type { Observed } from '../engines/engine.ts'
+import type { Observed, Side } from '../engines/engine.ts'
 import { committed, type Memory, undone } from '../journal/memory.ts'
 import type { Why } from '../journal/records.ts'
-import { steps } from '../steps/index.ts'
+import { isExchange, steps } from '../steps/index.ts'
 import type { StepName } from '../steps/step.ts'
 import { type Acting, applyStep, revertStep } from './act.ts'
 import { answerOf } from './answer.ts'
@@ -15,6 +17,8 @@ export interface Changing extends Acting {
   readonly log: Log
   /** Looks at the node. */
   readonly look: () => Promise<Observed>
+  /** What an engine that the kubelet has left leaves behind, one sentence each. */
+  readonly residue: (former: Side) => Promise<readonly string[]>
   /** Removes the programs that Drydock brought and that nobody needs any more. */
   readonly tidy: (memory: Memory) => Promise<void>
 }
@@ -124,10 +128,18 @@ export class Changer {
     const { work } = this.#ledger.state
     if (!work) return
     const message = `The node runs revision ${work.order.revision}.`
-    const answer = { ...answerOf(work, this.#parts.clock.instant()), phase: 'Committed', message } as const
+    const left = await this.#residue(work)
+    const answer = { ...answerOf(work, this.#parts.clock.instant()), phase: 'Committed', message, ...left } as const
     this.#ledger.remember((memory) => committed(memory, work, answer))
     await this.#untilWritten(() => this.#ledger.close(answer))
     await this.#tidy()
+  }
+
+  /** What an exchange leaves on the host, for people. */
+  async #residue({ change }: Work): Promise<Pick<NodeRuntimeStatus, 'residue'>> {
+    if (!isExchange(change) || change.from.name === 'none') return {}
+    const residue = await this.#parts.residue(change.from).catch(() => [])
+    return residue.length > 0 ? { residue: [...residue] } : {}
   }
 
   /** What stays takes space and nothing else; the end of the next change tries again. */

@@ -85,7 +85,7 @@ export class NodeEngine {
     const { machineID, version } = this.#parts
     const { memory, work } = this.#ledger.state
     // Known here alone: the API forgets it when the Node is registered anew.
-    const changed = work !== undefined || Object.keys(memory.files).length > 0
+    const changed = work !== undefined || Object.keys(memory.files).length > 0 || memory.packages !== undefined
     return { ...this.#ledger.answer, agentVersion: version, machineID, changed, drifted: await this.#drifted() }
   }
 

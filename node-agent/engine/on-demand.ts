@@ -28,6 +28,7 @@ export interface ChangeParts {
   readonly runtime: Runtime
   readonly provisions: Provisions
   readonly tidy: Changing['tidy']
+  readonly residue: Changing['residue']
 }
 
 export function changeParts(host: Host, clock: Clock, stateFolder: string): ChangeParts {
@@ -54,6 +55,7 @@ export function changeParts(host: Host, clock: Clock, stateFolder: string): Chan
         return Number(stdout)
       },
     },
+    residue: async (former) => (await import('../kubelet/residue.ts')).residueOf(host, former),
     tidy: async ({ answer: _, ...memory }) => {
       const { removeUnused } = await import('../sources/unused.ts')
       const files = await Promise.all(Object.keys(memory.files).map((path) => host.readFile(path)))

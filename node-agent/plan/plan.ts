@@ -1,4 +1,7 @@
 /** Pure: what must change on a node for it to meet a target, or to be what it was before Drydock. */
+
+import { renderCni } from '../cni/render.ts'
+import { crictlPath, renderCrictl } from '../crictl/render.ts'
 import {
   type Action,
   type Engine,
@@ -12,8 +15,9 @@ import { orRefusal, Refused, sameBytes } from '../engines/refused.ts'
 import { isVersion } from '../engines/version.ts'
 import { filesOf } from '../kubelet/kubelet.ts'
 import { removedFlags, renderKubelet } from '../kubelet/render.ts'
-import { firstDifference, unifiedDiff } from './diff.ts'
+import { unifiedDiff } from './diff.ts'
 import { isOlder } from './older.ts'
+import { leftBehind, restoredAll } from './restored.ts'
 import { checkStrangers } from './strangers.ts'
 import type { EngineAhead, Heritage, Plan, PlanInput } from './types.ts'
 
@@ -28,7 +32,7 @@ export function planNode(input: PlanInput): Plan | Refusal {
     const to = aheadOf(input)
     const target = input.target && inherited(input.target, input.heritage)
     const own = target ? targetEdits(input, to, target) : []
-    const edits = [...own, ...leftEdits(input, to, target)]
+    const edits = [...own, ...(target ? leftBehind(input, to) : restoredAll(input))]
     return {
       edits,
       action: actionOf(input, to, edits),
@@ -114,7 +118,16 @@ function targetEdits(input: PlanInput, to: EngineAhead, target: Target): readonl
     ...orThrow(engine.render(found, target, pasts)),
     ...(staged?.files ?? []),
     ...(kubelet ? orThrow(renderKubelet(kubelet, { driver: target.cgroupDriver, endpoint }, pasts)) : []),
+    ...(endpoint === undefined && !pasts.has(crictlPath) ? [] : crictlEdits(input, endpoint)),
+    ...(endpoint === undefined ? [] : renderCni(input.networks, pasts)),
   ].filter(({ before, after }) => !sameBytes(before, after))
+}
+
+/** People and their scripts look into the node by it: it follows the kubelet. */
+function crictlEdits({ files, observation, pasts }: PlanInput, endpoint?: string): readonly FileEdit[] {
+  const at = endpoint ?? observation.kubelet?.endpoint
+  const file = { path: crictlPath, bytes: files.get(crictlPath) }
+  return at === undefined ? [] : orThrow(renderCrictl(file, at, pasts))
 }
 
 /** Where the kubelet is to find the engine. */
@@ -122,37 +135,6 @@ export function endpointOf({ engine, found }: EngineAhead): string {
   const socket = found.observed.engine?.socket
   if (socket === undefined) return engine.endpoint
   return socket.includes('://') ? socket : `unix://${socket}`
-}
-
-/**
- * What Drydock wrote once and the target has no use for any more goes back to what it was: without a target all of it, else
- * what belongs to another engine or to programs that another source brought.
- */
-function leftEdits(input: PlanInput, to: EngineAhead, target: Target | undefined): readonly FileEdit[] {
-  const used = target ? usedBy(input, to) : () => false
-  return [...input.pasts.keys()].filter((path) => !used(path)).flatMap((path) => restored(input, path))
-}
-
-function usedBy({ observation: { kubelet } }: PlanInput, { engine, found, staged }: EngineAhead) {
-  const files = [...found.configFiles, ...(staged?.files ?? []), ...(kubelet ? filesOf(kubelet) : [])]
-  const units = staged ? engine.units.map((unit) => `/etc/systemd/system/${unit}`) : []
-  return (path: string): boolean =>
-    files.some((file) => file.path === path) || units.some((unit) => path === unit || path.startsWith(`${unit}.d/`))
-}
-
-/** The original bytes, unless somebody has changed since what Drydock wrote: then only that person knows what is wanted. */
-function restored({ pasts, files }: PlanInput, path: string): FileEdit[] {
-  const past = pasts.get(path)!
-  const now = files.get(path)
-  if (sameBytes(now, past.original)) return []
-  if (!sameBytes(now, past.written)) {
-    const what = now === undefined ? 'is gone' : `differs from it in line ${firstDifference(now, past.written)}`
-    throw new Refused(
-      'FileEditedSince',
-      `${path} is no longer what Drydock wrote (it ${what}), so putting the original back would lose that change: undo the change, or take Drydock's own settings out by hand`,
-    )
-  }
-  return [{ path, before: now, after: past.original, original: past.original }]
 }
 
 function actionOf(input: PlanInput, to: EngineAhead, edits: readonly FileEdit[]): Action {

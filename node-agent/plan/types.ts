@@ -1,6 +1,16 @@
 /** Input and result of planning one node. */
 import type { Observation } from '../detect/observation.ts'
-import type { Action, CgroupDriver, FileEdit, Found, Pasts, SourceEngine, Staged, Target } from '../engines/engine.ts'
+import type {
+  Action,
+  CgroupDriver,
+  FileEdit,
+  FileFound,
+  Found,
+  Pasts,
+  SourceEngine,
+  Staged,
+  Target,
+} from '../engines/engine.ts'
 
 /** The engine that the node is to have, as it is or will be. */
 export interface EngineAhead {
@@ -25,8 +35,10 @@ export interface PlanInput {
   readonly heritage: Heritage
   /** By path: what Drydock has changed and committed before. */
   readonly pasts: Pasts
-  /** The bytes of these paths as they are. */
+  /** The bytes of these paths as they are: those of `pasts`, and of crictl's configuration. */
   readonly files: ReadonlyMap<string, Buffer | undefined>
+  /** Everything in the folder of CNI configuration. */
+  readonly networks: readonly FileFound[]
   /** Containers on the node's engine that are not the kubelet's. */
   readonly strangers: readonly string[]
 }

@@ -280,6 +280,7 @@ export class World {
         plan: (order: Order, pasts: Pasts, memory: Memory) =>
           this.#inProcess(process, 'plan', () => this.#plan(order, pasts, memory)),
         look: async () => ({}),
+        residue: async () => [],
         tidy: async () => {},
         remove: async () => {},
         machineID: 'machine',

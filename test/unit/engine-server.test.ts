@@ -48,6 +48,7 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>) {
     kubeletHealthy: async () => true,
     plan: async () => ({ observed: {}, plan: { reason: 'EngineUnknown', message: 'There is no engine.' } }),
     look: async () => ({ kubeletVersion: '1.36.3' }),
+    residue: async () => [],
     tidy: async () => {},
     remove: async () => {},
     machineID: 'm',

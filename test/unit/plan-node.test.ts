@@ -61,7 +61,7 @@ function inputOf(observation: Observation, target: Target | undefined, pasts: Pa
   const files = new Map(found.map(({ path, bytes }) => [path, bytes]))
   const to = engine?.engine.name === (target?.engine.name ?? 'containerd') ? engine : undefined
   const heritage = { engine: 'containerd', cgroupDriver: 'cgroupfs', sandboxImage: 'x/pause:1' } as const
-  return { observation, to, target, heritage, pasts, files, strangers: [] }
+  return { observation, to, target, heritage, pasts, files, networks: [], strangers: [] }
 }
 
 function plan(observation: Observation, target: Target | undefined, pasts: Pasts = new Map()): Plan {

@@ -293,6 +293,7 @@ export class Machine {
             kubeletHealthy: async () => this.isHealthy,
             plan: (order: Order, pasts: Pasts) => this.#plan(parts.clock, order, pasts),
             look: async () => this.#observed(),
+            residue: async () => [],
             tidy: async () => {},
             provisions: {
               install: async () => {},
