@@ -42,7 +42,7 @@ async function fails(
 }
 
 /** The node is refused: not a file, not a unit, not the Node is touched. */
-async function refused(t: Test, bed: Bed, attempt: Attempt): Promise<void> {
+export async function refused(t: Test, bed: Bed, attempt: Attempt): Promise<void> {
   const { node } = attempt
   const [before, log] = [await bed.state(node), bed.mark()]
   await fails(t, bed, 'Refused', attempt)

@@ -1,0 +1,170 @@
+/**
+ * `npm run test:crash`: every engine exchange, cut off at every record of its journal by the loss of each part in turn. A
+ * node must come to its new state or to its old one by itself, proven and in service, and leave nothing behind.
+ */
+import { parseArgs } from 'node:util'
+import { table } from '../../cli/render/table.ts'
+import { bringUp, lacking, type Settings, sentence, settingsFrom } from '../cluster/cluster.ts'
+import { takeDown } from '../cluster/take-down.ts'
+import { Bed } from '../nodes/migration/bed.ts'
+import { startWorkload } from '../nodes/moves/workload.ts'
+import { drydockImages, installDrydock } from '../support/install.ts'
+import { type CrashMove, moves } from './moves.ts'
+import { type Crash, type Outcome, Shuttle } from './rounds.ts'
+import { tally } from './tally.ts'
+import { type Victim, victims } from './victims.ts'
+
+const usage = `npm run test:crash [-- --only MOVE,...] [--victim NAME,...] [--every N] [--name CLUSTER] [--keep]
+
+Brings up a cluster with a worker for each exchange, makes each exchange there and back again and again, and kills one part
+of the node when the n-th record appears in the journal of its engine: for every n, for every part.
+
+  --only    these exchanges alone: ${moves.map(({ name }) => name).join(', ')}
+  --victim  these parts alone: ${victims.join(', ')}
+  --every   every N-th record instead of each
+  --name    name of the cluster (crash)
+  --keep    leave the cluster up
+
+Exit codes: 0 nothing was stuck and nothing left behind, 1 something was, 2 wrong usage, 3 an exchange could not be made here.`
+
+class UsageError extends Error {}
+
+interface Call {
+  readonly moves: readonly CrashMove[]
+  readonly victims: readonly Victim[]
+  readonly every: number
+  readonly name: string
+  readonly keep: boolean
+}
+
+const started = Date.now()
+const log = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${line}`)
+
+function chosen<T extends string>(wanted: string | undefined, all: readonly T[]): readonly T[] {
+  if (wanted === undefined) return all
+  const names = wanted.split(',')
+  const unknown = names.filter((name) => !all.includes(name as T))
+  if (unknown.length > 0) throw new UsageError(`there is no ${unknown.join(', ')}: write some of ${all.join(', ')}`)
+  return all.filter((name) => names.includes(name))
+}
+
+/** Undefined when help was asked for. */
+function callOf(args: string[]): Call | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string' },
+      victim: { type: 'string' },
+      every: { type: 'string', default: '1' },
+      name: { type: 'string', default: 'crash' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  const every = Number(values.every)
+  if (!Number.isInteger(every) || every < 1)
+    throw new UsageError(`--every ${values.every}: write a whole number from 1`)
+  const names = chosen(
+    values.only,
+    moves.map(({ name }) => name),
+  )
+  return {
+    moves: moves.filter(({ name }) => names.includes(name)),
+    victims: chosen(values.victim, victims),
+    every,
+    name: values.name,
+    keep: values.keep,
+  }
+}
+
+function told({ direction, crash, at, isHit, end, leaks, faults, seconds }: Outcome): string {
+  const what = at === undefined ? 'ended before' : `${isHit ? 'lost' : 'did not run'} at ${at}`
+  const wrong = [...leaks, ...faults].map((line) => `\n             ${line}`).join('')
+  return `${direction}, record ${crash?.point}: ${crash?.victim} ${what}; ${end} state in ${seconds.toFixed(0)} s${wrong}`
+}
+
+/** All crashes of one exchange, one after the other. Stops at a node that is stuck: nothing after it would tell anything. */
+async function crashes(bed: Bed, move: CrashMove, { victims, every }: Call): Promise<readonly Outcome[]> {
+  const shuttle = new Shuttle(bed, move)
+  const points = { there: await shuttle.undisturbed(), back: await shuttle.undisturbed() }
+  log(`${move.name}: ${points.there.length} records there (${points.there.join(', ')}), ${points.back.length} back`)
+  const most = Math.max(points.there.length, points.back.length)
+  const all = victims.flatMap((victim) =>
+    Array.from({ length: Math.ceil(most / every) }, (_, index) => ({ victim, point: 1 + index * every })),
+  )
+  const outcomes: Outcome[] = []
+  for (const crash of all) {
+    outcomes.push(...(await thereAndBack(shuttle, crash)))
+    if (outcomes.at(-1)?.end === 'stuck') break
+  }
+  return outcomes
+}
+
+/** Cut off at the same record there, and back if it came there. The node is where it began, unless it is stuck. */
+async function thereAndBack(shuttle: Shuttle, crash: Crash): Promise<readonly Outcome[]> {
+  const there = await shuttle.crashed(crash)
+  log(`${shuttle.move.name} ${told(there)}`)
+  if (there.end !== 'new') return [there]
+  const back = await shuttle.crashed(crash)
+  log(`${shuttle.move.name} ${told(back)}`)
+  if (back.end === 'old') await shuttle.undisturbed()
+  return [there, back]
+}
+
+async function run(call: Call, possible: readonly CrashMove[]): Promise<boolean> {
+  const workers = possible.map(({ node: name, kind, packages }) => ({ name, kind, packages, controlPlane: false }))
+  const nodes = [{ name: 'control-plane', kind: 'debian12', controlPlane: true } as const, ...workers]
+  const [images, cluster] = await Promise.all([
+    drydockImages(log),
+    bringUp({ name: call.name, nodes, offers: true, log }),
+  ])
+  await cluster.load(images)
+  await installDrydock(cluster)
+  const bed = new Bed(cluster)
+  await startWorkload(bed, bed.workers)
+  const all = await Promise.all(
+    possible.map(async (move) => ({ move: move.name, outcomes: await crashes(bed, move, call) })),
+  )
+  const { header, rows, summary, isGood } = tally(all)
+  console.log(`\n${table(header, rows)}\n\n${summary}`)
+  return isGood
+}
+
+async function sorted(wanted: readonly CrashMove[], settings: Settings) {
+  const lacks = await Promise.all(wanted.map(({ needs }) => lacking(settings, needs)))
+  return {
+    possible: wanted.filter((_, index) => lacks[index]!.length === 0),
+    notShown: wanted.flatMap(({ name }, index) =>
+      lacks[index]!.length > 0 ? [`${name} was not made: it needs ${sentence(lacks[index]!)}`] : [],
+    ),
+  }
+}
+
+async function main(): Promise<number> {
+  const call = callOf(process.argv.slice(2))
+  if (!call) {
+    console.log(usage)
+    return 0
+  }
+  const settings = settingsFrom(process.env)
+  const { possible, notShown } = await sorted(call.moves, settings)
+  const down = () => takeDown(settings, call.name, () => undefined)
+  process.once('SIGINT', () => void down().finally(() => process.exit(130)))
+  try {
+    const isGood = possible.length === 0 || (await run(call, possible))
+    for (const line of notShown) console.log(line)
+    if (!isGood) return 1
+    return notShown.length > 0 ? 3 : 0
+  } finally {
+    if (!call.keep) await down()
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: Error) => {
+    console.error(`crash harness: ${error.message}`)
+    process.exit(error instanceof UsageError || 'code' in error ? 2 : 1)
+  },
+)

@@ -1,0 +1,52 @@
+/** The exchanges of an engine that are cut off at every point. */
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import type { NodeSpec } from '../cluster/cluster.ts'
+import type { Bed } from '../nodes/migration/bed.ts'
+import { crioBundle, engineOnly, toContainerd, toCrio } from '../nodes/moves/table.ts'
+
+export interface CrashMove {
+  readonly name: string
+  readonly node: string
+  readonly kind: NodeSpec['kind']
+  readonly packages: readonly string[]
+  /** Of DRYDOCK_TESTBED_BIN. */
+  readonly needs: readonly string[]
+  /** What the Node says that it runs. */
+  readonly from: RegExp
+  readonly to: RegExp
+  readonly spec: (bed: Bed) => Promise<Partial<RuntimeProfileSpec>>
+}
+
+export const moves: readonly CrashMove[] = [
+  {
+    name: 'containerd-containerd2',
+    node: 'upgraded',
+    kind: 'debian13',
+    packages: [],
+    needs: [],
+    from: /^containerd:\/\/1\.7/,
+    to: /^containerd:\/\/2\.3/,
+    spec: engineOnly,
+  },
+  {
+    name: 'docker-containerd',
+    node: 'docker',
+    kind: 'debian13-docker',
+    packages: [],
+    needs: ['cri-dockerd'],
+    from: /^docker:\/\//,
+    to: /^containerd:\/\/2\.3/,
+    spec: toContainerd,
+  },
+  {
+    name: 'containerd-crio',
+    node: 'switched',
+    kind: 'debian13',
+    // It carries images into CRI-O.
+    packages: ['skopeo'],
+    needs: crioBundle,
+    from: /^containerd:\/\/1\.7/,
+    to: /^cri-o:\/\//,
+    spec: toCrio,
+  },
+]

@@ -1,0 +1,197 @@
+/** One change of one node with one crash in it, and what came of it. */
+import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { type Bed, profileOf, until } from '../nodes/migration/bed.ts'
+import { engineOf } from '../nodes/moves/move.ts'
+import { differences, imageOf } from '../nodes/moves/node-image.ts'
+import { running } from '../nodes/moves/workload.ts'
+import { apply } from '../support/install.ts'
+import { JournalWatch } from './journal.ts'
+import { leaksOf } from './leaks.ts'
+import type { CrashMove } from './moves.ts'
+import { kill, type Victim } from './victims.ts'
+
+export type Direction = 'there' | 'back'
+
+export interface Crash {
+  readonly victim: Victim
+  /** The number of the record, from 1, at whose appearance it comes. */
+  readonly point: number
+}
+
+export interface Outcome {
+  readonly direction: Direction
+  readonly crash?: Crash
+  /** Name of the record at which the crash came; absent: the change ended before. */
+  readonly at?: string
+  /** Whether the victim ran at that moment. */
+  readonly isHit: boolean
+  /** Where the node ended. */
+  readonly end: 'new' | 'old' | 'stuck'
+  readonly leaks: readonly string[]
+  /** What is wrong beyond leaks, as sentences. */
+  readonly faults: readonly string[]
+  readonly seconds: number
+}
+
+/** A node that is taken there and back again and again, and remembers what it was like at either end. */
+export class Shuttle {
+  readonly move: CrashMove
+  readonly #bed: Bed
+  readonly #profile: string
+  readonly #images = new Map<'former' | 'target', readonly string[]>()
+  #at: 'former' | 'target' = 'former'
+  #tries = 0
+
+  constructor(bed: Bed, move: CrashMove) {
+    this.#bed = bed
+    this.move = move
+    this.#profile = `crash-${move.node}`
+  }
+
+  get isThere(): boolean {
+    return this.#at === 'target'
+  }
+
+  /**
+   * The names of the records of a change that nothing disturbs; the node is at the other end then. Throws when even that
+   * does not work: nothing could be learnt from crashes.
+   */
+  async undisturbed(): Promise<readonly string[]> {
+    const { node, name } = this.move
+    if (!this.#images.has(this.#at)) this.#images.set(this.#at, await imageOf(this.#bed, node))
+    const watch = new JournalWatch(this.#bed.cluster, node)
+    const { end, leaks, faults } = await this.#round(watch, undefined)
+    watch.close()
+    if (end !== 'new' || leaks.length + faults.length > 0) {
+      throw new Error(`${name} ends in the ${end} state without any crash: ${[...faults, ...leaks].join('; ')}`)
+    }
+    if (!this.#images.has(this.#at)) this.#images.set(this.#at, await imageOf(this.#bed, node))
+    return watch.seen
+  }
+
+  /** A change with a crash. The node is at one of the ends afterwards, unless it is stuck. */
+  async crashed(crash: Crash): Promise<Outcome> {
+    const watch = new JournalWatch(this.#bed.cluster, this.move.node)
+    try {
+      return await this.#round(watch, crash)
+    } finally {
+      watch.close()
+    }
+  }
+
+  async #round(watch: JournalWatch, crash: Crash | undefined): Promise<Outcome> {
+    const began = Date.now()
+    const direction: Direction = this.isThere ? 'back' : 'there'
+    const over = new AbortController()
+    const struck = crash && this.#strike(watch, crash, over.signal)
+    const before = orderOf(await this.#runtime())
+    await this.#begin(direction)
+    const end = await this.#ended(direction, before).catch(() => 'stuck' as const)
+    over.abort()
+    const strike = await struck
+    if (end === 'new') this.#at = direction === 'there' ? 'target' : 'former'
+    const faults = end === 'stuck' ? [await this.#why()] : await this.#faults()
+    return {
+      direction,
+      ...(crash && { crash }),
+      ...(strike && { at: strike.at }),
+      isHit: strike?.isHit ?? false,
+      end,
+      leaks: end === 'stuck' ? [] : await leaksOf(this.#bed.cluster, this.move.node),
+      faults,
+      seconds: (Date.now() - began) / 1000,
+    }
+  }
+
+  async #strike(watch: JournalWatch, { victim, point }: Crash, over: AbortSignal) {
+    const isReached = await Promise.race([
+      watch.reaches(point).then(() => true),
+      new Promise<false>((resolve) => over.addEventListener('abort', () => resolve(false))),
+    ])
+    if (!isReached) return undefined
+    const { cluster } = this.#bed
+    const isHit = await kill(cluster, this.move.node, victim)
+    const at = watch.seen[point - 1] ?? ''
+    if (victim === 'machine') await cluster.start(this.move.node)
+    return { at, isHit }
+  }
+
+  async #begin(direction: Direction): Promise<void> {
+    this.#tries += 1
+    const bed = this.#bed
+    if (direction === 'there') {
+      const spec = { verify: { timeout: '90s' }, ...(await this.move.spec(bed)) }
+      const profile = profileOf(this.#profile, [this.move.node], spec)
+      const annotations = { 'drydock.dev/retry': String(this.#tries) }
+      await apply(bed.cluster, { ...profile, metadata: { ...profile.metadata, annotations } })
+      return
+    }
+    const retry = ['annotate', 'runtimeprofile', this.#profile, `drydock.dev/retry=${this.#tries}`, '--overwrite']
+    await bed.kubectl(...retry)
+    await bed.kubectl('delete', 'runtimeprofile', this.#profile, '--wait=false')
+  }
+
+  /** Throws when it does not end. `before` is the order that the node had until now. */
+  async #ended(direction: Direction, before: string): Promise<'new' | 'old'> {
+    const { node } = this.move
+    const end = await until(`the end of the change of ${node}`, () => this.#end(direction, before), stuckMs)
+    await this.#bed.cluster.waitReady([node], 120_000)
+    await until(`${node} in service`, async () => ((await this.#bed.node(node)).spec.unschedulable ? undefined : true))
+    return end
+  }
+
+  async #end(direction: Direction, before: string): Promise<'new' | 'old' | undefined> {
+    const runtime = await this.#runtime()
+    if (direction === 'back' && (await this.#isGone())) return 'new'
+    const { phase } = runtime?.status ?? {}
+    if (orderOf(runtime) === before || !isAnswered(runtime)) return undefined
+    if (phase === 'Failed') throw new Error('it failed')
+    if (phase === 'Committed' && direction === 'there') return 'new'
+    return phase === 'RolledBack' || phase === 'Refused' ? 'old' : undefined
+  }
+
+  async #runtime(): Promise<NodeRuntime | undefined> {
+    const { code, stdout } = await this.#bed.cluster.kubectl(['get', 'noderuntime', this.move.node, '-o', 'json'])
+    return code === 0 ? (JSON.parse(stdout) as NodeRuntime) : undefined
+  }
+
+  async #isGone(): Promise<boolean> {
+    return (await this.#bed.cluster.kubectl(['get', 'runtimeprofile', this.#profile])).code !== 0
+  }
+
+  async #faults(): Promise<readonly string[]> {
+    const { node, from, to } = this.move
+    const bed = this.#bed
+    const engine = await engineOf(bed, node)
+    const isRight = (this.isThere ? to : from).test(engine)
+    const known = this.#images.get(this.#at)
+    const image = known ? differences(known, await imageOf(bed, node)) : []
+    const pods = await running(bed, node).then(
+      () => [],
+      (error: Error) => [error.message],
+    )
+    const { status } = (await this.#runtime()) ?? {}
+    return [
+      ...(isRight ? [] : [`the Node says ${engine}`]),
+      ...image,
+      ...pods,
+      ...(status?.verification?.passed === false ? ['its state is not proven'] : []),
+      ...((await bed.node(node)).spec.unschedulable ? ['it is not in service'] : []),
+    ]
+  }
+
+  async #why(): Promise<string> {
+    const { spec, status } = (await this.#runtime()) ?? {}
+    return `stuck at ${spec?.permit} ${status?.phase}: ${status?.message}`
+  }
+}
+
+const stuckMs = 360_000
+
+const orderOf = (runtime: NodeRuntime | undefined): string =>
+  runtime?.spec?.permit === 'Observe' ? '' : `${runtime?.spec?.revision} ${runtime?.spec?.attempt}`
+
+function isAnswered(runtime: NodeRuntime | undefined): boolean {
+  const { spec, status } = runtime ?? {}
+  return status?.revision === spec?.revision && status?.attempt === spec?.attempt
+}
