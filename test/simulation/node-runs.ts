@@ -207,16 +207,22 @@ async function group(name: string, runs: readonly Run[], ends?: string): Promise
 
 const again = (run: Run): string => `node run.mjs test/simulation/node-runs.ts '${JSON.stringify(run)}'`
 
-/** At every point once, and alternately; at every point both ways when `kinds` are two. */
-async function crashingEverywhere(plain: Omit<Run, 'crashes' | 'seed'>, twice: boolean): Promise<readonly Run[]> {
+type Density = 'both ways' | 'alternately' | 'every other point'
+
+/** At every point of a run it is killed, or its power is cut, or both; the last density takes half of the points. */
+async function crashingEverywhere(plain: Omit<Run, 'crashes' | 'seed'>, density: Density): Promise<readonly Run[]> {
   const { operations } = await simulate({ ...plain, crashes: [], seed: 1 })
-  const points = Array.from({ length: operations }, (_, index) => index + 1)
-  return points.flatMap((at) =>
-    kinds
-      .filter((_, index) => twice || at % 2 === index)
-      .map((kind) => ({ ...plain, crashes: [{ at, kind }], seed: at })),
-  )
+  const step = density === 'every other point' ? 2 : 1
+  const points = Array.from({ length: Math.ceil(operations / step) }, (_, index) => index)
+  return points.flatMap((point) => {
+    const at = 1 + point * step
+    const chosen = density === 'both ways' ? kinds : [kinds[point % 2]!]
+    return chosen.map((kind) => ({ ...plain, crashes: [{ at, kind }], seed: at }))
+  })
 }
+
+/** Between them they have every step. */
+const thorough: readonly MoveName[] = ['settings', 'exchange']
 
 /** Without a crash it is known how each ends. */
 async function plain(): Promise<void> {
@@ -257,18 +263,22 @@ async function main(): Promise<void> {
   await plain()
   for (const move of moveNames) {
     for (const story of stories) {
-      const runs = await crashingEverywhere({ story, move, fault: 'none' }, story === 'commit')
+      const density = story !== 'commit' ? 'every other point' : thorough.includes(move) ? 'both ways' : 'alternately'
+      const runs = await crashingEverywhere({ story, move, fault: 'none' }, density)
       await group(`crashes, ${move}: ${story}`, runs)
     }
   }
   for (const fault of faults) {
-    const runs = await crashingEverywhere({ story: 'commit', move: 'exchange', fault }, false)
+    const runs = await crashingEverywhere({ story: 'commit', move: 'exchange', fault }, 'every other point')
     await group(`crashes: ${fault}`, runs)
   }
   for (const [move, fault] of ownFaults) {
-    await group(`crashes, ${move}: ${fault}`, await crashingEverywhere({ story: 'commit', move, fault }, false))
+    await group(
+      `crashes, ${move}: ${fault}`,
+      await crashingEverywhere({ story: 'commit', move, fault }, 'every other point'),
+    )
   }
-  await group('several crashes', severalCrashes(1500))
+  await group('several crashes', severalCrashes(1000))
 }
 
 await main()
