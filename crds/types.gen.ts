@@ -272,7 +272,7 @@ engineConfig?: string
  */
 migration?: {
 /**
- * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the switch. Absent: the kubelet pulls what it needs.
+ * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the kubelet starts again. Absent: the kubelet pulls what it needs.
  */
 images?: ("transfer" | "pull")
 /**
@@ -688,7 +688,7 @@ sandboxImage?: string
  */
 migration?: {
 /**
- * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the switch. Absent: the kubelet pulls what it needs.
+ * How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the kubelet starts again. Absent: the kubelet pulls what it needs.
  */
 images?: ("transfer" | "pull")
 /**

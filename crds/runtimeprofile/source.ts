@@ -45,7 +45,7 @@ export const handlerArchive = obj(
 
 export const migration = obj('What happens when a node gets another engine.', {
   images: oneOf(
-    'How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the switch. Absent: the kubelet pulls what it needs.',
+    'How images reach the store of the new engine: transfer carries those that the node’s pods need from the old one, pull fetches them from their registries before the kubelet starts again. Absent: the kubelet pulls what it needs.',
     ['transfer', 'pull'],
   ),
   previousEngine: oneOf(
