@@ -4,14 +4,21 @@ import type { Host } from '../host/host.ts'
 import { detectKubelet, kubeletUnit } from '../kubelet/detect.ts'
 import type { KubeletFound } from '../kubelet/kubelet.ts'
 import { type EngineSeen, kubeletEngine } from './kubelet-engine.ts'
+import { loneEngine } from './lone-engine.ts'
 import type { Observation } from './observation.ts'
 import { cgroupVersion, operatingSystem, osObserved, unsupported } from './operating-system.ts'
 
-export async function observe(host: Host): Promise<Observation> {
+export interface Observing {
+  /** Without a kubelet that has joined a cluster, the engine of the host is looked at all the same: a person is at the machine. */
+  readonly isEmbedded?: boolean
+}
+
+export async function observe(host: Host, { isEmbedded = false }: Observing = {}): Promise<Observation> {
   const os = await operatingSystem(host)
   const foreign = await unsupported(host, os)
-  const kubelet = await detectKubelet(host)
-  const seen = kubelet ? await kubeletEngine(host, kubelet) : undefined
+  const installed = await detectKubelet(host)
+  const kubelet = isEmbedded && installed && !hasJoined(installed) ? undefined : installed
+  const seen = kubelet ? await kubeletEngine(host, kubelet) : isEmbedded ? await loneEngine(host) : undefined
   const found = seen?.engine?.found
   const refusal = foreign ?? kubelet?.refusal ?? (seen ? seen.refusal : noKubelet())
   return {
@@ -21,7 +28,7 @@ export async function observe(host: Host): Promise<Observation> {
       cgroup: { version: await cgroupVersion(host), ...drivers(kubelet, found, seen) },
       ...(found?.observed.handlers ? { handlers: found.observed.handlers } : {}),
       ...(found?.observed.sandboxImage ? { sandboxImage: found.observed.sandboxImage } : {}),
-      ...(kubelet?.version ? { kubeletVersion: kubelet.version } : {}),
+      ...(installed?.version ? { kubeletVersion: installed.version } : {}),
     },
     machineID: await word(host, '/etc/machine-id'),
     bootID: await word(host, '/proc/sys/kernel/random/boot_id'),
@@ -49,6 +56,11 @@ function drivers(
 function saysDriver({ name, version }: NonNullable<Observed['engine']>): boolean {
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
   return name === 'containerd' ? major >= 2 : name === 'cri-o' && (major > 1 || minor >= 28)
+}
+
+/** kubeadm's unit names a configuration that comes with joining. */
+function hasJoined({ configFile }: KubeletFound): boolean {
+  return configFile === undefined || configFile.bytes !== undefined
 }
 
 function noKubelet(): Refusal {

@@ -14,7 +14,7 @@ export interface Acting {
   readonly runtime: Runtime
   readonly provisions: Provisions
   readonly store: Store
-  readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
+  readonly kubeletHealthy: (healthz: NonNullable<Change['healthz']>) => Promise<boolean>
 }
 
 /** A rollback has no deadline as a whole, but no single wait of it lasts for ever. */

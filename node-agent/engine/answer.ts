@@ -23,7 +23,8 @@ function steps({ timings, end }: Work, now: Instant): NonNullable<NodeRuntimeSta
 }
 
 /** Undefined while the kubelet is still down, or when it never was. */
-function kubeletDown({ timings, end }: Work): number | undefined {
+function kubeletDown({ change, timings, end }: Work): number | undefined {
+  if (change.kubeletUnit === undefined) return undefined
   const stop = timings.find(({ name }) => name === 'stop-kubelet')
   return stop && end ? elapsedMs(stop.begin, end) : undefined
 }

@@ -4,7 +4,6 @@ import type { Observed, Side, Target } from '../engines/engine.ts'
 import type { UnitState } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Change, Expectation, Order } from '../journal/records.ts'
-import type { KubeletFound } from '../kubelet/kubelet.ts'
 import { endpointOf } from '../plan/plan.ts'
 import type { EngineAhead, Plan } from '../plan/types.ts'
 import { mergedPackages } from '../sources/packages/merged.ts'
@@ -14,7 +13,7 @@ import { unitChanges } from './unit-changes.ts'
 export interface Composing {
   readonly order: Order
   readonly memory: Memory
-  readonly observation: Observation & { readonly kubelet: KubeletFound }
+  readonly observation: Observation
   readonly to: EngineAhead
   readonly plan: Plan
 }
@@ -28,8 +27,8 @@ type States = ReadonlyMap<string, UnitState>
 
 const isLoaded = (states: States, name: string): boolean => states.get(name)?.loadState === 'loaded'
 
-function fromSide({ observation: { engine, kubelet } }: Composing, states: States): Side {
-  const { endpoint } = kubelet
+function fromSide({ observation: { engine, kubelet }, to }: Composing, states: States): Side {
+  const endpoint = kubelet?.endpoint ?? endpointOf(engine ?? to)
   if (!engine) return { name: 'none', units: [], endpoint }
   const { name, units } = engine.engine
   const { version } = engine.found.observed.engine ?? {}
@@ -47,11 +46,12 @@ function toSide({ memory, observation, order, to }: Composing, states: States): 
   const { engine, found, staged } = to
   if (!order.target && memory.origin && memory.origin.side.name !== 'none') return memory.origin.side
   const version = staged?.version ?? found.observed.engine?.version
+  const isSame = engine.name === observation.engine?.engine.name
   const there = engine.units.filter((unit) => isLoaded(states, unit))
   return {
     name: engine.name,
     units: there.length > 0 ? there : engine.units,
-    endpoint: engine.name === observation.engine?.engine.name ? observation.kubelet.endpoint : endpointOf(to),
+    endpoint: (isSame && observation.kubelet?.endpoint) || endpointOf(to),
     ...(version && { version }),
   }
 }
@@ -95,7 +95,7 @@ function wantedOf({ memory, observation, plan, to }: Composing): Expectation {
   return {
     ...former,
     handlers: handlers.length > 0 ? handlers : unnamed,
-    ...(driver && { cgroupDriver: driver, kubeletDriver: driver }),
+    ...(driver && { cgroupDriver: driver, ...(observation.kubelet && { kubeletDriver: driver }) }),
   }
 }
 
@@ -129,8 +129,7 @@ export function changeOf(composing: Composing, states: States, images: Change['i
     units: unitChanges({ from, to, states, previous: previousOf(order.target), ...(origin && { origin }) }),
     ...(packages && { packages }),
     ...(images && { images }),
-    kubeletUnit: kubelet.unit,
-    healthz: kubelet.healthz,
+    ...(kubelet && { kubeletUnit: kubelet.unit, healthz: kubelet.healthz }),
     image: order.image ?? '',
     wanted: wantedOf(composing),
     ...(from.name !== 'none' && !from.isInKubelet && { former: formerOf(observed, memory) }),

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../kube/clock.ts'
 import { CriClient } from '../cri/client.ts'
-import type { PodSandbox } from '../cri/gen/runtime.ts'
+import { type PodSandbox, PodSandboxState } from '../cri/gen/runtime.ts'
 import { imagesInUse, pullMissing } from '../cri/images.ts'
 import { removeAllSandboxes } from '../cri/sandboxes.ts'
 import { waitForCri } from '../cri/wait.ts'
@@ -33,6 +33,14 @@ async function withClient<T>(endpoint: string, act: (client: CriClient) => Promi
 /** Tags of the images that containers behind an endpoint were made from. */
 export function imagesAt(endpoint: string): Promise<readonly string[]> {
   return withClient(endpoint, imagesInUse)
+}
+
+/** How many pods run behind an endpoint. */
+export function podsAt(endpoint: string): Promise<number> {
+  return withClient(endpoint, async (client) => {
+    const { items } = await client.call('listPodSandbox', {}, removalMs)
+    return items.filter(({ state }) => state === PodSandboxState.SANDBOX_READY).length
+  })
 }
 
 export function criRuntime(clock: Clock): Runtime {

@@ -5,7 +5,7 @@ import type { Change } from '../journal/records.ts'
 const timeoutMs = 1_000
 
 /** False also when nothing answers. */
-export function kubeletHealthy({ address, port }: Change['healthz']): Promise<boolean> {
+export function kubeletHealthy({ address, port }: NonNullable<Change['healthz']>): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get({ host: address, port, path: '/healthz', agent: false, timeout: timeoutMs }, (response) => {
       response.resume()

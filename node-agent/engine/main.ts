@@ -38,7 +38,7 @@ async function serveOrders(options: Options, store: Store, log: Log): Promise<vo
     clock,
     host,
     log,
-    ...changeParts(host, clock, store.folder),
+    ...changeParts({ host, clock, stateFolder: store.folder }),
     kubeletHealthy,
     look: () => lookAt(host),
     remove: () => removeDrydock(host, store.folder),

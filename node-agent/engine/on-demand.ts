@@ -3,16 +3,18 @@
  * that an engine which only answers does without.
  */
 import type { Clock } from '../../kube/clock.ts'
+import type { Observing } from '../detect/observe.ts'
 import type { ImageStore, Observed, Side } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import { systemStaging } from '../host/system-staging.ts'
 import type { Provisions, Runtime } from '../steps/step.ts'
 import type { Changing } from './change.ts'
+import type { Embedding } from './planning.ts'
 import type { Plan } from './prepare.ts'
 
-export async function lookAt(host: Host): Promise<Observed> {
+export async function lookAt(host: Host, observing?: Observing): Promise<Observed> {
   const { observe } = await import('../detect/observe.ts')
-  return (await observe(host)).observed
+  return (await observe(host, observing)).observed
 }
 
 /** Planning asked it whether it can before any image was named. */
@@ -31,14 +33,25 @@ export interface ChangeParts {
   readonly residue: Changing['residue']
 }
 
-export function changeParts(host: Host, clock: Clock, stateFolder: string): ChangeParts {
+export interface Changes {
+  readonly host: Host
+  readonly clock: Clock
+  readonly stateFolder: string
+  readonly embedded?: Embedding
+  /** The node stays as it is, whatever an order says. */
+  readonly isOnlyProof?: boolean
+}
+
+export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }: Changes): ChangeParts {
   const staging = systemStaging()
+  const more = embedded ? { embedded } : {}
   const loadRuntime = async (): Promise<Runtime> => (await import('./cri-runtime.ts')).criRuntime(clock)
   return {
     plan: async (order, pasts, memory) => {
       // The runtime too: what is loaded now does not make the kubelet wait later.
-      const [{ planner }, { imagesAt }] = await Promise.all([import('./planning.ts'), import('./cri-runtime.ts')])
-      return planner({ host, staging, clock, imagesInUse: imagesAt, stateFolder })(order, pasts, memory)
+      const [planning, { imagesAt }] = await Promise.all([import('./planning.ts'), import('./cri-runtime.ts')])
+      const make = isOnlyProof ? planning.prover : planning.planner
+      return make({ host, staging, clock, imagesInUse: imagesAt, stateFolder, ...more })(order, pasts, memory)
     },
     provisions: {
       install: async (packages) => (await import('../sources/packages/change.ts')).installPackages(host, packages),

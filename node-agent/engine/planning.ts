@@ -6,14 +6,22 @@ import { crictlPath } from '../crictl/render.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
 import { observe } from '../detect/observe.ts'
-import { isRefusal, type Pasts, type Refusal, type SourceEngine, type Target } from '../engines/engine.ts'
+import {
+  type CgroupDriver,
+  isRefusal,
+  type Pasts,
+  type Refusal,
+  type SourceEngine,
+  type Target,
+} from '../engines/engine.ts'
 import { engineByName, sourceByName } from '../engines/index.ts'
 import { Refused } from '../engines/refused.ts'
 import type { Host, UnitState } from '../host/host.ts'
 import type { Staging } from '../host/staging.ts'
 import type { Memory } from '../journal/memory.ts'
-import type { Order } from '../journal/records.ts'
-import { planNode } from '../plan/plan.ts'
+import type { Change, Order } from '../journal/records.ts'
+import { nothing } from '../plan/nothing.ts'
+import { endpointOf, planNode } from '../plan/plan.ts'
 import type { EngineAhead, Heritage } from '../plan/types.ts'
 import { ahead } from '../sources/ahead.ts'
 import { stage, withPrograms } from '../sources/stage.ts'
@@ -28,6 +36,13 @@ export interface Planning {
   /** Tags of the images that containers behind a CRI endpoint were made from. */
   readonly imagesInUse: (endpoint: string) => Promise<readonly string[]>
   readonly stateFolder: string
+  /** A person is at the machine, and no cluster's agent. */
+  readonly embedded?: Embedding
+}
+
+export interface Embedding {
+  /** Files with images that no registry has to have: imported before the proof. */
+  readonly archives: readonly string[]
 }
 
 /** A profile is not let go of before its nodes have their files back: a person who does not want them back must know how. */
@@ -55,22 +70,34 @@ async function wanted(
 async function original(
   { host }: Planning,
   { origin }: Memory,
-  { engine }: Observation,
+  { engine, kubelet }: Observation,
 ): Promise<EngineAhead | undefined> {
   const isSame = origin === undefined || origin.side.name === engine?.engine.name
   if (isSame) return engine
+  // A kubelet would be left without its engine.
+  if (origin.side.name === 'none') return kubelet ? undefined : nothing
   const former = sourceByName(origin.side.name)
   const found = await former?.detect(host)
   return former && found && { engine: former, found }
 }
 
-function heritageOf({ origin }: Memory, { engine, observed }: Observation): Heritage {
+/** Without a kubelet: that of the engine, or the one that kubeadm gives a kubelet. */
+function driverNow({ kubelet, observed: { cgroup } }: Observation): CgroupDriver | undefined {
+  return cgroup?.kubeletDriver ?? (kubelet ? undefined : (cgroup?.engineDriver ?? 'systemd'))
+}
+
+function heritageOf({ origin }: Memory, observation: Observation): Heritage {
   if (origin) {
     const { proof, sandboxImage, side } = origin
-    return { engine: side.name, cgroupDriver: proof?.kubeletDriver ?? proof?.cgroupDriver, sandboxImage }
+    const cgroupDriver = proof?.kubeletDriver ?? proof?.cgroupDriver ?? driverNow(observation)
+    return { engine: side.name, cgroupDriver, sandboxImage }
   }
-  const { cgroup, sandboxImage } = observed
-  return { engine: engine?.engine.name ?? 'none', cgroupDriver: cgroup?.kubeletDriver, sandboxImage }
+  const { engine, observed } = observation
+  return {
+    engine: engine?.engine.name ?? 'none',
+    cgroupDriver: driverNow(observation),
+    sandboxImage: observed.sandboxImage,
+  }
 }
 
 async function bytesOf(host: Host, paths: Iterable<string>): Promise<ReadonlyMap<string, Buffer | undefined>> {
@@ -95,8 +122,11 @@ function masked(states: ReadonlyMap<string, UnitState>, units: readonly string[]
 async function imagesOf(planning: Planning, { observation, order, plan, to }: Composing): Promise<ImagePlan> {
   const { engine, kubelet, observed } = observation
   if (!plan.target || !engine || plan.action !== 'DrainSwitch') return {}
-  const used = await planning.imagesInUse(kubelet.endpoint).catch(() => [])
-  const needed = [order.image, observed.sandboxImage].filter((name) => name !== undefined)
+  const used = await planning.imagesInUse(kubelet?.endpoint ?? endpointOf(engine)).catch(() => [])
+  // The image of the proof is on a node whose agent runs from it, and on no other.
+  const needed = [planning.embedded ? undefined : order.image, observed.sandboxImage].filter(
+    (name) => name !== undefined,
+  )
   const names = [...new Set([...needed, ...used])]
   const { host, stateFolder } = planning
   const hostAhead = to.staged ? ahead(host, to.staged) : host
@@ -104,6 +134,24 @@ async function imagesOf(planning: Planning, { observation, order, plan, to }: Co
     { host, hostAhead },
     { from: engine.engine, to: to.engine, target: plan.target, names, stateFolder },
   )
+}
+
+const noNetwork =
+  'The network of pods is not proven, because there is no configuration of CNI on this machine yet: the pods of the proof run in the network of the host.'
+
+interface EmbeddedPart {
+  readonly change: Pick<Change, 'archives' | 'isWithoutNetwork'>
+  readonly notes: readonly string[]
+}
+
+/** What a change has besides when a person makes it. A node of a cluster is never proven by less than its network. */
+async function embeddedPart({ embedded, host }: Planning, { kubelet }: Observation): Promise<EmbeddedPart> {
+  const { archives = [] } = embedded ?? {}
+  const hasNetwork = !embedded || kubelet !== undefined || (await detectCni(host)).length > 0
+  return {
+    change: { ...(archives.length > 0 && { archives }), ...(!hasNetwork && { isWithoutNetwork: true }) },
+    notes: hasNetwork ? [] : [noNetwork],
+  }
 }
 
 async function composed(planning: Planning, composing: Composing): Promise<Planned | Refusal> {
@@ -116,11 +164,13 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
     (await checkPlan(to.staged ? ahead(host, to.staged) : host, to, plan))
   if (refusal) return refusal
   const { images, shown } = await imagesOf(planning, composing)
+  const embedded = await embeddedPart(planning, observation)
+  const isToNone = to.engine.name === 'none'
   return {
     edits: plan.edits,
     changes: [...plan.changes],
-    notes: [...plan.notes],
-    change: changeOf(composing, states, images),
+    notes: [...plan.notes, ...(isToNone ? [] : embedded.notes)],
+    change: { ...changeOf(composing, states, images), ...(!isToNone && embedded.change) },
     ...(shown && { images: shown }),
   }
 }
@@ -138,7 +188,7 @@ async function strangersOn(host: Host, engine: SourceEngine | undefined): Promis
 export function planner(planning: Planning): Plan {
   const { host } = planning
   const plan = async (observation: Observation, order: Order, pasts: Pasts, memory: Memory) => {
-    const { engine, kubelet } = observation
+    const { engine } = observation
     const to = order.target
       ? await wanted(planning, order.target, pasts)
       : await original(planning, memory, observation)
@@ -156,13 +206,30 @@ export function planner(planning: Planning): Plan {
       strangers,
     })
     if (isRefusal(plan)) return plan
-    // Planning refuses a host without them.
-    if (!to || !kubelet) throw new Error('This node has no kubelet and engine that Drydock could change.')
-    return composed(planning, { order, memory, observation: { ...observation, kubelet }, to, plan })
+    // Planning refuses a host without one.
+    if (!to) throw new Error('This node has no engine that Drydock could change.')
+    return composed(planning, { order, memory, observation, to, plan })
   }
   return async (order, pasts, memory) => {
-    const observation = await observe(host)
+    const observation = await observe(host, { isEmbedded: planning.embedded !== undefined })
     const planned = await plan(observation, order, pasts, memory)
     return { observed: observation.observed, plan: isRefusal(planned) ? told(order, planned) : planned }
+  }
+}
+
+/** Nothing is changed: the engine of the node is proven as it is, with what Drydock has proven there before. */
+export function prover(planning: Planning): Plan {
+  const { host } = planning
+  return async (order, _pasts, memory) => {
+    const observation = await observe(host, { isEmbedded: planning.embedded !== undefined })
+    const { engine: to, observed, refusal } = observation
+    if (refusal) return { observed, plan: refusal }
+    if (!to) return { observed, plan: { reason: 'EngineUnknown', message: 'there is no engine on this machine' } }
+    const states = await statesOf(host, to.engine.units)
+    const plan = { edits: [], changes: [], notes: [], action: 'None', target: order.target } as const
+    const { change: more, notes } = await embeddedPart(planning, observation)
+    const change = changeOf({ memory, observation, order, plan, to }, states, undefined)
+    const wanted = change.former ?? change.wanted
+    return { observed, plan: { edits: [], changes: [], notes: [...notes], change: { ...change, wanted, ...more } } }
   }
 }

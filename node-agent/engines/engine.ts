@@ -131,7 +131,7 @@ export interface Layout {
 
 /** An engine that a node may have. Docker is only ever left: it has no more than this. */
 export interface SourceEngine {
-  readonly name: EngineName
+  readonly name: Side['name']
   /** In the order of starting. */
   readonly units: readonly string[]
   /** Where the kubelet finds it unless told otherwise. */

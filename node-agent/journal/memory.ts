@@ -90,6 +90,8 @@ export function committed(memory: Memory, { id, order, change }: Ended, answer: 
   const ended = { ...rest, answer, closed: id }
   if (!order.target) return { ...ended, files: {} }
   const packages = change.packages?.taken ?? memory.packages
+  // A proof alone is no beginning of a past: what others change afterwards is theirs.
+  const isOnlyProof = change.action === 'None' && change.files.length === 0
   const files = { ...memory.files }
   for (const { path, original, after } of change.files) {
     if (original === after) delete files[path]
@@ -98,7 +100,7 @@ export function committed(memory: Memory, { id, order, change }: Ended, answer: 
   return {
     ...ended,
     files,
-    origin: originOf(memory, change),
+    ...((memory.origin || !isOnlyProof) && { origin: originOf(memory, change) }),
     current: change.wanted,
     ...(packages && { packages }),
   }

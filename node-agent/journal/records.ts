@@ -80,11 +80,16 @@ export interface Change {
   readonly packages?: PackageStep
   /** What the new store is to have: carried over from the former one through a file on the host, or pulled without one. */
   readonly images?: { readonly names: readonly string[]; readonly archive?: string }
-  readonly kubeletUnit: string
-  readonly healthz: { readonly address: string; readonly port: number }
+  /** Absent, with `healthz`: nobody's kubelet uses the engine. There is none, or it has not joined a cluster and ends as soon as it starts. */
+  readonly kubeletUnit?: string
+  readonly healthz?: { readonly address: string; readonly port: number }
   readonly files: readonly FileRecord[]
   /** The agent's image: the pods of the proof run it. */
   readonly image: string
+  /** Files on the host with images that no registry has to have, such as the proof's: imported before it. */
+  readonly archives?: readonly string[]
+  /** The node has no configuration of CNI yet: pods of the proof run in the host's network. */
+  readonly isWithoutNetwork?: true
   readonly wanted: Expectation
   /** Absent where nothing could be proven before: no engine, or one whose CRI is part of the kubelet. */
   readonly former?: Expectation

@@ -55,8 +55,14 @@ function checkNode({ observation, target }: PlanInput): void {
   if (!engine) throw new Refused('EngineUnknown', 'this node has no engine that Drydock can change')
 }
 
-function aheadOf({ observation, target, to }: PlanInput): EngineAhead {
+function aheadOf({ heritage, observation, target, to }: PlanInput): EngineAhead {
   const engine = observation.observed.engine?.name
+  if (!to && !target && heritage.engine === 'none') {
+    throw new Refused(
+      'EngineNeeded',
+      'the node had no engine before Drydock, and its kubelet needs one: take the node out of its cluster (kubeadm reset) first',
+    )
+  }
   if (to) {
     if (target) checkVersions(to, target, observation.observed.cgroup?.version)
     if (to.found.refusal) throw new Refused(to.found.refusal.reason, to.found.refusal.message)

@@ -6,5 +6,8 @@ export const proofPort = 8080
 /** The one line of the container's log. */
 export const readyLine = (token: string): string => `drydock proof ${token} is listening`
 
-/** Program in the image: `serve TOKEN`, and `token`, which prints the token of process 1. */
+/** The same of a program that does not listen. */
+export const stayLine = (token: string): string => `drydock proof ${token} is running`
+
+/** Program in the image: `serve TOKEN`, `stay TOKEN`, and `token`, which prints the token of process 1. */
 export const proofProgram: readonly string[] = ['/usr/local/bin/node', '/app/proof.cjs']

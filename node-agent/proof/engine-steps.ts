@@ -12,8 +12,6 @@ const version: Step<EngineProof> = {
   },
 }
 
-const readyConditions = ['RuntimeReady', 'NetworkReady']
-
 /** Engines read the network's configuration beside their start: NetworkReady may come a moment later. */
 const status: Step<EngineProof> = {
   name: 'Status',
@@ -24,7 +22,8 @@ const status: Step<EngineProof> = {
       async () => {
         const answer = await call('status', {})
         const conditions = answer.status?.conditions ?? []
-        const wrong = readyConditions.find((name) => !conditions.some(({ type, status }) => type === name && status))
+        const needed = options.isWithoutNetwork ? ['RuntimeReady'] : ['RuntimeReady', 'NetworkReady']
+        const wrong = needed.find((name) => !conditions.some(({ type, status }) => type === name && status))
         if (!wrong) return answer.runtimeHandlers.map(({ name }) => name)
         const said = conditions.find(({ type }) => type === wrong)
         reason = `${wrong} is not true: ${said?.message || said?.reason || 'the engine gives no reason'}`

@@ -7,6 +7,7 @@ import type { HandlerProof, Step } from './proof.ts'
 export const httpAnswer: Step<HandlerProof> = {
   name: 'HTTP',
   async run({ options, found, remainingMs }) {
+    if (options.isWithoutNetwork) return
     const at = `http://${found.podIP.includes(':') ? `[${found.podIP}]` : found.podIP}:${proofPort}`
     let said = ''
     const look = async (): Promise<true | undefined> => {

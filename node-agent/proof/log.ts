@@ -1,7 +1,7 @@
 /** The container's log file, as the kubelet reads it. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readyLine } from './contract.ts'
+import { readyLine, stayLine } from './contract.ts'
 import { logPath } from './pod.ts'
 import { poll } from './poll.ts'
 import type { HandlerProof, Step } from './proof.ts'
@@ -13,10 +13,11 @@ export const logFile: Step<HandlerProof> = {
   name: 'LogFile',
   async run({ options, sandbox, remainingMs }) {
     const file = join(sandbox.logDirectory, logPath)
+    const wanted = options.isWithoutNetwork ? stayLine(options.id) : readyLine(options.id)
     let text: string | undefined
     const look = async (): Promise<true | undefined> => {
       text = await readFile(file, 'utf8').catch(() => undefined)
-      return (text ?? '').split('\n').some((line) => writtenTo(line) === readyLine(options.id)) ? true : undefined
+      return (text ?? '').split('\n').some((line) => writtenTo(line) === wanted) ? true : undefined
     }
     await poll({ clock: options.clock, remainingMs }, look, () =>
       text === undefined

@@ -26,7 +26,11 @@ export const cgroupParent: Readonly<Record<CgroupDriver, string>> = {
 }
 
 /** As the kubelet has it for a pod that asks for nothing special. */
-const namespaceOptions = { network: NamespaceMode.POD, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD }
+const namespaceOptions = ({ isWithoutNetwork }: ProofOptions) => ({
+  network: isWithoutNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
+  pid: NamespaceMode.CONTAINER,
+  ipc: NamespaceMode.POD,
+})
 
 export const labelsOf = (id: string, handler: ProofHandler): Record<string, string> => ({
   [proofLabel]: id,
@@ -39,12 +43,13 @@ export function sandboxConfig(options: ProofOptions, handler: ProofHandler): Pod
   return {
     // Engines reserve (name, uid, namespace, attempt): the id keeps a proof apart from the remains of another.
     metadata: { name, uid: id, namespace: 'drydock-proof', attempt: 0 },
-    hostname: name.slice(0, 63),
+    // The name of the host belongs to its network.
+    hostname: options.isWithoutNetwork ? '' : name.slice(0, 63),
     logDirectory: join(logDirectory, `${logFolderPrefix}${handler.name}_${id}`),
     labels: labelsOf(id, handler),
     linux: {
       cgroupParent: cgroupParent[cgroupDriver],
-      securityContext: { namespaceOptions },
+      securityContext: { namespaceOptions: namespaceOptions(options) },
     },
   }
 }
@@ -56,7 +61,7 @@ export function containerConfig(options: ProofOptions, handler: ProofHandler): C
   return {
     metadata: { name: 'proof', attempt: 0 },
     image: { image: options.image },
-    command: [...proofProgram, 'serve', options.id],
+    command: [...proofProgram, options.isWithoutNetwork ? 'stay' : 'serve', options.id],
     labels: labelsOf(options.id, handler),
     logPath,
     linux: {
@@ -65,7 +70,7 @@ export function containerConfig(options: ProofOptions, handler: ProofHandler): C
         cpuQuota: BigInt(cpu.quota),
         memoryLimitInBytes: BigInt(memoryLimitBytes),
       },
-      securityContext: { namespaceOptions },
+      securityContext: { namespaceOptions: namespaceOptions(options) },
     },
   }
 }

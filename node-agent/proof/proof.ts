@@ -30,6 +30,8 @@ export interface ProofOptions {
   readonly handlers: readonly ProofHandler[]
   /** Reference of the image with the program of container.ts. It must be on the node: nothing is pulled. */
   readonly image: string
+  /** The node has no configuration of CNI: pods run in the host's network, and nothing is asked of a network of pods. */
+  readonly isWithoutNetwork?: true
   /** The driver that the engine is to have. */
   readonly cgroupDriver: CgroupDriver
   readonly cgroupVersion: 'v1' | 'v2'

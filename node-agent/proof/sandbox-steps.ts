@@ -18,10 +18,11 @@ export const runSandbox: Step<HandlerProof> = {
 
 export const sandboxStatus: Step<HandlerProof> = {
   name: 'PodSandboxStatus',
-  async run({ call, found }) {
+  async run({ call, found, options }) {
     const { status } = await call('podSandboxStatus', { podSandboxId: found.sandboxId })
     found.podIP = status?.network?.ip ?? ''
-    if (!found.podIP) throw new Error('the pod has no address: the pod network gave it none')
+    if (!found.podIP && !options.isWithoutNetwork)
+      throw new Error('the pod has no address: the pod network gave it none')
   },
 }
 
@@ -51,6 +52,8 @@ export const containerStatus: Step<HandlerProof> = {
       throw new Error(`the container does not run (exit code ${exitCode}${said ? `, ${said}` : ''})`)
     }
     found.pid = pidIn(info['info']) ?? (await pidOf(options.paths, found.containerId))
+    // That of the host is nobody's to remove.
+    if (options.isWithoutNetwork) return
     const netns = await networkNamespaceOf(options.paths, found.pid)
     if (netns !== undefined) found.netns = netns
   },

@@ -30,7 +30,7 @@ export const steps: Readonly<Record<StepName, Step>> = {
 }
 
 /** What of a change its steps follow from. */
-export type Outline = Pick<Change, 'action' | 'files' | 'from' | 'to' | 'units' | 'packages' | 'images'>
+export type Outline = Pick<Change, 'action' | 'archives' | 'files' | 'from' | 'to' | 'units' | 'packages' | 'images'>
 
 /** Whether the node gets another engine; one that only becomes newer stays the same. */
 export function isExchange({ from, to }: Pick<Change, 'from' | 'to'>): boolean {
@@ -39,8 +39,9 @@ export function isExchange({ from, to }: Pick<Change, 'from' | 'to'>): boolean {
 
 /** What a change is made of: the less it disrupts, the fewer steps. */
 export function stepsOf(change: Outline): readonly StepName[] {
-  const { action, files, from, images, packages, units } = change
+  const { action, archives = [], files, from, images, packages, to, units } = change
   const restarts = action !== 'None'
+  const hasEngine = to.name !== 'none'
   const has: Readonly<Partial<Record<StepName, boolean>>> = {
     'export-images': images?.archive !== undefined,
     'remove-pods': isDrained(change) && from.name !== 'none',
@@ -50,7 +51,9 @@ export function stepsOf(change: Outline): readonly StepName[] {
     'write-files': files.length > 0,
     'enable-units': units.some(({ enabled }) => enabled.after === 'enabled'),
     'start-engine': restarts,
-    'import-images': isExchange(change),
+    'import-images': (isExchange(change) && hasEngine) || archives.length > 0,
+    // Nothing can be proven where there is to be no engine, as before Drydock.
+    prove: hasEngine,
   }
   return (Object.keys(steps) as StepName[]).filter((name) => has[name] ?? true)
 }

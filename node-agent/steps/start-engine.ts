@@ -36,11 +36,11 @@ export const startEngine: Step = {
     for (const unit of toRunOn(change)) {
       if (await isStopped(context, unit)) await host.startUnit(unit, limit.untilMs - clock.monotonicMs())
     }
-    await runtime.ready(change.to.endpoint, limit)
+    if (change.to.name !== 'none') await runtime.ready(change.to.endpoint, limit)
   },
   revert: async (context) => {
     const stopped = await Promise.all(context.change.to.units.map((unit) => isStopped(context, unit)))
-    if (!stopped.includes(true)) await tryRemovingPods(context)
+    if (context.change.to.name !== 'none' && !stopped.includes(true)) await tryRemovingPods(context)
     // After a boot both engines may run.
     for (const unit of toStop(context.change)) await stopIfActive(context, unit)
   },

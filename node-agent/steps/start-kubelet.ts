@@ -2,6 +2,7 @@ import { type Step, type StepContext, startAnew, stopIfActive, waitUntil } from 
 
 export async function startKubeletAnew(context: StepContext): Promise<void> {
   const { kubeletUnit, healthz } = context.change
+  if (kubeletUnit === undefined || healthz === undefined) return
   await startAnew(context, kubeletUnit)
   await waitUntil(context, `${kubeletUnit} is healthy: see journalctl -u ${kubeletUnit}`, () =>
     context.kubeletHealthy(healthz),
@@ -11,5 +12,8 @@ export async function startKubeletAnew(context: StepContext): Promise<void> {
 export const startKubelet: Step = {
   name: 'start-kubelet',
   apply: startKubeletAnew,
-  revert: (context) => stopIfActive(context, context.change.kubeletUnit),
+  revert: async (context) => {
+    const { kubeletUnit } = context.change
+    if (kubeletUnit !== undefined) await stopIfActive(context, kubeletUnit)
+  },
 }

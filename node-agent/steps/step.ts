@@ -40,7 +40,11 @@ export interface Runtime {
   /** Pulls an image that is not in the engine's store. */
   pullMissing(endpoint: string, image: string, limit: Limit): Promise<void>
   /** Runs one pod per handler, after removing what an interrupted proof left. What fails is told, not thrown. */
-  prove(endpoint: string, wanted: Expectation & Pick<Change, 'image'>, limit: Limit): Promise<Verification>
+  prove(
+    endpoint: string,
+    wanted: Expectation & Pick<Change, 'image' | 'isWithoutNetwork'>,
+    limit: Limit,
+  ): Promise<Verification>
 }
 
 /** What files, units and CRI cannot do: packages of the distribution, images between stores, pods where there is no CRI. */
@@ -67,7 +71,7 @@ export interface StepContext {
   /** Gives up reserved space and tries again when the disk is full. */
   readonly withReserve: (act: () => Promise<void>) => Promise<void>
   /** Whether the kubelet says that it is healthy. */
-  readonly kubeletHealthy: (healthz: Change['healthz']) => Promise<boolean>
+  readonly kubeletHealthy: (healthz: NonNullable<Change['healthz']>) => Promise<boolean>
   readonly change: Change
   /** When the change began, RFC 3339. */
   readonly openedAt: string

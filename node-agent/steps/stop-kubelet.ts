@@ -10,14 +10,22 @@ const startMs = 10_000
  */
 export const stopKubelet: Step = {
   name: 'stop-kubelet',
-  check: (context) => isStopped(context, context.change.kubeletUnit),
-  apply: ({ host, change }) => host.stopUnit(change.kubeletUnit),
+  check: async (context) => {
+    const { kubeletUnit } = context.change
+    return kubeletUnit === undefined || isStopped(context, kubeletUnit)
+  },
+  apply: async ({ host, change: { kubeletUnit } }) => {
+    if (kubeletUnit !== undefined) await host.stopUnit(kubeletUnit)
+  },
   revert: async (context) => {
     const { change, host } = context
+    const { kubeletUnit } = change
     // Without an engine it ends and starts over and over, as it did before.
-    if (change.from.name === 'none') return host.startUnit(change.kubeletUnit, startMs).catch(() => {})
+    if (change.from.name === 'none' && kubeletUnit !== undefined) {
+      return host.startUnit(kubeletUnit, startMs).catch(() => {})
+    }
     try {
-      await stopIfActive(context, change.kubeletUnit)
+      if (kubeletUnit !== undefined) await stopIfActive(context, kubeletUnit)
       if (change.former) await proveExpectation(context, change.from, change.former)
     } finally {
       await startKubeletAnew(context)
