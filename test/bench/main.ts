@@ -3,13 +3,15 @@ import { writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from '../../cli/render/table.ts'
-import { attach, bringUp, settingsFrom } from '../cluster/cluster.ts'
+import { attach, bringUp, type NodeSpec, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type Row, verdictOf } from './bar.ts'
 import { Bed } from './bed.ts'
+import { convergence } from './convergence.ts'
 import { kubeletDown } from './kubelet-down.ts'
 import { memory } from './memory.ts'
+import { measureMoves, possibleMoves } from './moves.ts'
 import { proof } from './proof.ts'
 import { writesPerChange, writesWhenIdle } from './writes.ts'
 
@@ -32,6 +34,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   idle: (bed, { idleSeconds }) => writesWhenIdle(bed, idleSeconds),
 }
 
+/** What needs no cluster; before all others, while nothing else runs. */
+const simulated: Readonly<Record<string, () => Promise<readonly Row[]>>> = { convergence }
+
+/** What needs other nodes; after the others, whose cluster is gone then. */
+const apart = ['moves']
+
 const usage = `npm run bench [-- --only NAME,...] [--runs N] [--idle SECONDS] [--json FILE]
 
 Brings up a cluster of a control plane and two workers, installs Drydock, measures, and prints one table. Ends with 1 when
@@ -44,8 +52,15 @@ a bar is missed. Needs what npm run demo needs.
   proof         the proof of a handler, next to the same CRI calls by a raw gRPC client: at most 1.15 times
   idle          the same requests per node and hour when all nodes have converged: 0
 
+  convergence   a rollout of 1,000 simulated nodes next to one whose places are always full (at least 0.95 of it, 0.85 with 2%
+                of the nodes failing), and the requests per node there; alone it needs no cluster
+
+  moves         the time without a kubelet while an engine is exchanged or upgraded, next to a script that does the same: p50
+                and p95 at most 2 times; requests per node there. In a cluster of its own, with an old and a new worker, and
+                one each on Docker and CRI-O where DRYDOCK_TESTBED_BIN has what they need
+
   --only        these alone
-  --runs        pairs of each benchmark with a yardstick (proof 15, kubelet-down 10); the ratio is the median of the pairs'
+  --runs        pairs of each benchmark with a yardstick (proof 15, kubelet-down 10, moves 3); the ratio is the median of the pairs'
   --idle        seconds of the idle period (120); the drift check, every ten minutes, falls into longer ones
   --json        writes the rows with the figures in full to a file`
 
@@ -72,7 +87,7 @@ function callOf(argv: readonly string[]): Call | undefined {
     },
   })
   if (values.help) return undefined
-  const all = Object.keys(benchmarks)
+  const all = [...Object.keys(simulated), ...Object.keys(benchmarks), ...apart]
   const only = values.only?.split(',') ?? all
   const unknown = only.find((name) => !all.includes(name))
   if (unknown !== undefined) throw new UsageError(`--only ${unknown}: write some of ${all.join(', ')}`)
@@ -90,29 +105,49 @@ function positive(option: string, text: string): number {
   return value
 }
 
-async function measure({ names, ...options }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
-  const [cluster, images] = await Promise.all([
-    bringUp({
-      name: clusterName,
-      nodes: [
-        { name: 'control-plane', kind: 'debian12', controlPlane: true },
-        { name: 'worker-1', kind: 'debian12', controlPlane: false },
-        { name: 'worker-2', kind: 'debian13', controlPlane: false },
-      ],
-      log,
-    }),
-    drydockImages(log),
-  ])
+async function simulate({ names }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
+  const results = new Map<string, readonly Row[]>()
+  for (const [name, benchmark] of Object.entries(simulated)) {
+    if (!names.includes(name)) continue
+    log(`${name} ...`)
+    results.set(name, await benchmark())
+  }
+  return results
+}
+
+/** A cluster of these nodes with Drydock in it. */
+async function standing(nodes: readonly NodeSpec[], offers: boolean): Promise<Bed> {
+  const [cluster, images] = await Promise.all([bringUp({ name: clusterName, nodes, offers, log }), drydockImages(log)])
   await cluster.load(images)
   await installDrydock(cluster)
-  const bed = new Bed(cluster, log)
-  await bed.addDaemons()
+  return new Bed(cluster, log)
+}
+
+async function measure({ names, ...options }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
   const results = new Map<string, readonly Row[]>()
-  for (const name of names) {
+  if (!names.some((name) => name in benchmarks)) return results
+  const nodes: readonly NodeSpec[] = [
+    { name: 'control-plane', kind: 'debian12', controlPlane: true },
+    { name: 'worker-1', kind: 'debian12', controlPlane: false },
+    { name: 'worker-2', kind: 'debian13', controlPlane: false },
+  ]
+  const bed = await standing(nodes, false)
+  await bed.addDaemons()
+  for (const name of names.filter((name) => name in benchmarks)) {
     log(`${name} ...`)
     results.set(name, await benchmarks[name]!(bed, options))
   }
   return results
+}
+
+async function move({ names, runs }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
+  if (!names.includes('moves')) return new Map()
+  log('moves ...')
+  const settings = settingsFrom(process.env)
+  await takeDown(settings, clusterName, () => undefined)
+  const possible = await possibleMoves(settings)
+  const bed = await standing(possible.nodes, true)
+  return new Map([['moves', await measureMoves(bed, possible, runs)]])
 }
 
 function shown(results: ReadonlyMap<string, readonly Row[]>): string {
@@ -140,7 +175,8 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const there = await attach(clusterName).catch(() => undefined)
+  const needsCluster = call.names.some((name) => name in benchmarks)
+  const there = needsCluster && (await attach(clusterName).catch(() => undefined))
   if (there) throw new Error(`cluster ${clusterName} is somebody's: npm run cluster -- down --name ${clusterName}`)
   let ending: Promise<void> | undefined
   const down = () => {
@@ -150,7 +186,7 @@ async function main(): Promise<number> {
   process.once('SIGINT', () => void down().finally(() => process.exit(130)))
   try {
     const load = loadavg()
-    const results = await measure(call)
+    const results = new Map([...(await simulate(call)), ...(needsCluster ? await measure(call) : [])])
     console.log(`\n${shown(results)}`)
     if (call.json)
       await writeFile(call.json, `${JSON.stringify({ load, results: Object.fromEntries(results) }, null, 2)}\n`)
@@ -158,7 +194,7 @@ async function main(): Promise<number> {
     for (const { name } of over) console.log(`OVER: ${name}`)
     return over.length > 0 ? 1 : 0
   } finally {
-    await down()
+    if (needsCluster) await down()
   }
 }
 

@@ -94,11 +94,12 @@ export function rolloutOf({ canary, window }: Pace) {
 /** Of a process that nobody stops: it dies. One for each, or all that ever listened would stay. */
 const unstopped = (): AbortSignal => new AbortController().signal
 const cluster = { by: 'cluster', process: 'cluster' } as const
-const noEvents = { record: () => {}, flush: async () => {} } as unknown as OperatorOptions['events']
 
 export interface Watcher extends Witness {
   written(written: Written): void
   seen(process: Process, plural: string, object: Stored): void
+  /** An operator has something to tell in an Event. */
+  told(): void
 }
 
 export class Fleet {
@@ -383,11 +384,12 @@ export class Fleet {
       log: silentLog,
       ...times,
     })
+    const events = { record: () => watcher.told(), flush: async () => {} } as unknown as OperatorOptions['events']
     schedule.resume()
     const ended = elector.run({
       signal: unstopped(),
       onStarted: (fence, signal) => {
-        const options = { client, clock, log: silentLog, metrics: noMetrics, events: noEvents, agent: undefined }
+        const options = { client, clock, log: silentLog, metrics: noMetrics, events, agent: undefined }
         return lead({ ...options, courierTimeoutSeconds: 60 }, { fence, signal })
       },
     })

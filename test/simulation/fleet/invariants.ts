@@ -7,7 +7,6 @@ import type { Stored, Written } from './api.ts'
 import { type Fleet, readyOf, type Watcher } from './fleet.ts'
 import { engineFile, kubeletFile, type Machine } from './machine.ts'
 import { Pacing } from './pacing.ts'
-import type { Process } from './schedule.ts'
 import { hasBegun, isOpen, isTainted, isTaken, markOf, phaseOf } from './taken.ts'
 
 /** Names of invariants, as a failing seed shows them. */
@@ -115,7 +114,9 @@ export class Invariants implements Watcher {
     this.violation ??= new Violation(invariant, message)
   }
 
-  seen(_process: Process, _plural: string, _object: Stored): void {}
+  seen(): void {}
+
+  told(): void {}
 
   written(written: Written): void {
     const { plural, by, process, before, after } = written
