@@ -47,6 +47,8 @@ export interface Move {
   readonly carriesImages: boolean
   /** Units that run and start at boot before the change. */
   readonly running: readonly UnitName[]
+  /** None that has joined a cluster: nobody stops or starts it, and nobody waits for it. */
+  readonly hasNoKubelet?: true
 }
 
 const a: Side = { name: 'docker', units: ['a.socket', 'a.service'], endpoint: 'unix:///a', version: '1' }
@@ -114,6 +116,19 @@ export const moves = {
     carriesImages: true,
     turns: [{ path: fileB, from: 'old', to: 'new', unit: 'b.service' }, repointed],
     running: ['b.service', ...onlyA],
+  },
+  /** A machine without an engine, and without a kubelet that has joined a cluster, gets its first one. */
+  bare: {
+    ...exchange,
+    from: { name: 'none', units: [], endpoint: 'unix:///b' },
+    carriesImages: false,
+    hasNoKubelet: true,
+    turns: [
+      { path: programB, from: undefined, to: 'new', unit: 'b.service', isPackaged: true },
+      { path: `${packaged}/b.service`, from: undefined, to: 'new', unit: 'b.service', isPackaged: true },
+      configured,
+    ],
+    running: [],
   },
 } as const satisfies Record<string, Move>
 

@@ -176,6 +176,8 @@ export class World {
 
   /** The engine that the kubelet talks to. */
   get serving(): 'a.service' | 'b.service' {
+    // Nobody's kubelet uses the only engine.
+    if (this.move.hasNoKubelet) return 'b.service'
     const isMoved = this.move.from.name !== this.move.to.name && this.units.kubelet.loaded === 'new'
     return isMoved ? 'b.service' : 'a.service'
   }
@@ -591,11 +593,10 @@ export class World {
       units: unitChanges({ from: here, to: there, states, previous: this.move.previous, ...(origin && { origin }) }),
       ...(packages && { packages }),
       ...(this.move.carriesImages && isExchange && !isBack && { images: { names, archive } }),
-      kubeletUnit: 'kubelet',
-      healthz: { address: '127.0.0.1', port: 10248 },
+      ...(!this.move.hasNoKubelet && { kubeletUnit: 'kubelet', healthz: { address: '127.0.0.1', port: 10248 } }),
       image: agent,
       wanted: this.move.turns.length === 0 ? former : expectation(!isBack),
-      former,
+      ...(here.name !== 'none' && { former }),
     }
     return { observed: {}, plan: { edits, change, changes: [], notes: [] } }
   }
@@ -631,31 +632,37 @@ export class World {
   #checkClaim(phase: string): void {
     const { kubelet } = this.units
     const engine = this.units[this.serving]
+    const isGone = this.move.from.name === 'none' && this.content() === 'old'
     const claim = (holds: boolean, sentence: string): void => {
       if (!holds) this.violations.push(`${phase} is claimed, but ${sentence}`)
     }
+    for (const fault of this.unitFaults()) claim(false, fault)
+    if (isGone) return
     claim(engine.active && engine.loaded === this.#config(this.serving), 'the engine runs with something else')
-    claim(kubelet.active && kubelet.loaded === this.#config('kubelet'), 'the kubelet runs with something else')
+    const isKubeletRight = kubelet.active && kubelet.loaded === this.#config('kubelet')
+    claim(this.move.hasNoKubelet || isKubeletRight, 'the kubelet runs with something else')
     const isDisturbed = this.answer?.steps?.some(({ name }) => name.endsWith('stop-kubelet'))
     claim(
       !isDisturbed || engine.proven === engine.invocation || this.fault === 'engine flaps',
       'the engine was not proven since it started',
     )
-    claim(this.#kubeletHealthy(), 'the kubelet is not healthy')
+    claim(this.move.hasNoKubelet || this.#kubeletHealthy(), 'the kubelet is not healthy')
     const isDrained = this.move.action.startsWith('Drain')
     const foreign = this.pods.some((pod) => pod.engine !== this.serving || pod.loaded !== engine.loaded)
     claim(!isDrained || !foreign, 'pods of the other configuration still run')
     const isOlder = this.move.from.version !== this.move.to.version && engine.loaded === 'old'
     claim(!isOlder || !this.pods.some(({ loaded }) => loaded === 'new'), 'pods of the newer engine still run')
-    for (const fault of this.unitFaults()) claim(false, fault)
   }
 
   /** Which units run and start at boot must fit to which engine the kubelet uses. */
   unitFaults(): readonly string[] {
     const { from, to, previous, running } = this.move
     if (from.name === to.name) return []
-    const isNew = this.serving === 'b.service'
+    if (this.move.hasNoKubelet && this.units.kubelet.invocation > 0)
+      return ['a kubelet was started that had not joined']
+    const isNew = this.move.hasNoKubelet ? this.content() === 'new' : this.serving === 'b.service'
     const must = (name: UnitName): boolean => {
+      if (this.move.hasNoKubelet) return name === 'b.service' && isNew
       if (name === 'b.service') return isNew || running.includes(name)
       return name === 'kubelet' || !isNew || previous === 'keep'
     }
