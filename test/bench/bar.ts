@@ -3,7 +3,8 @@
 /** One line of the table. */
 export interface Row {
   readonly name: string
-  readonly ours: number
+  /** Absent where nothing could be measured; then the note says why. */
+  readonly ours?: number
   readonly unit: string
   /** What ours is held against, measured in the same run; then the bar is on the ratio. */
   readonly yardstick?: number
@@ -14,7 +15,7 @@ export interface Row {
   readonly note: string
 }
 
-export type Verdict = 'ok' | 'OVER' | ''
+export type Verdict = 'ok' | 'OVER' | 'skipped' | ''
 
 /** Two measurements of the same work, made one after the other. */
 export interface Pair {
@@ -23,6 +24,7 @@ export interface Pair {
 }
 
 export function verdictOf({ ours, ratio, bar }: Row): Verdict {
+  if (ours === undefined) return 'skipped'
   if (bar === undefined) return ''
   return (ratio ?? ours) <= bar ? 'ok' : 'OVER'
 }
@@ -34,6 +36,13 @@ export function median(values: readonly number[]): number {
   const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
   if (low === undefined || high === undefined) throw new Error('nothing was measured')
   return (low + high) / 2
+}
+
+/** Of few values the largest. Throws when there is nothing to take it from. */
+export function percentile95(values: readonly number[]): number {
+  const value = values.toSorted((a, b) => a - b)[Math.ceil(0.95 * values.length) - 1]
+  if (value === undefined) throw new Error('nothing was measured')
+  return value
 }
 
 /** The ratio is the median of the pairs' ratios: what disturbs the machine disturbs both halves of a pair. */

@@ -130,7 +130,8 @@ export class Bed {
 
 const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
-const daemon = (name: string, node: string) => {
+/** A DaemonSet for a node, or for all of them. */
+export const daemon = (name: string, node?: string): object => {
   const container = {
     name: 'main',
     image: 'docker.io/library/busybox:1.36',
@@ -145,7 +146,10 @@ const daemon = (name: string, node: string) => {
       selector: { matchLabels: { app: name } },
       template: {
         metadata: { labels: { app: name } },
-        spec: { nodeSelector: { 'kubernetes.io/hostname': node }, containers: [container] },
+        spec: {
+          ...(node !== undefined && { nodeSelector: { 'kubernetes.io/hostname': node } }),
+          containers: [container],
+        },
       },
     },
   }

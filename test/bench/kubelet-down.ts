@@ -1,16 +1,18 @@
 /** How long a node is without its kubelet for a change, next to a bare script that makes the same change. */
 import { median, type Pair, paired, type Row } from './bar.ts'
 import type { Bed, State } from './bed.ts'
+import type { BareChange, BareFile } from './on-node/bare-switch.ts'
 
 const bar = 2
 const usualPairs = 10
 
-type Files = readonly { readonly path: string; readonly text: string }[]
+const socket = '/run/containerd/containerd.sock'
+const units = ['containerd.service']
 
 interface Ours {
   readonly seenMs: number
   readonly reportedMs: number
-  readonly files: Files
+  readonly files: readonly BareFile[]
 }
 
 /** There and back by Drydock, then there and back by the script: each starts where the other has started. */
@@ -23,7 +25,10 @@ export async function kubeletDown(bed: Bed, runs = usualPairs): Promise<readonly
     const there = await byDrydock(bed, 'there')
     const back = await byDrydock(bed, 'back')
     for (const ours of [there, back]) {
-      const yardstick = await seenDown(bed, () => bed.onNode(bed.worker, bare, JSON.stringify(ours.files)))
+      await bed.settled()
+      const yardstick = await seenDown(bed, bed.worker, () =>
+        bed.onNode(bed.worker, bare, JSON.stringify(bareChange(ours.files))),
+      )
       pairs.push({ ours: ours.seenMs, yardstick })
       reported.push(ours.reportedMs)
       bed.log(`kubelet down: ${[ours.seenMs, ours.reportedMs, yardstick].map(Math.round).join(', ')} ms`)
@@ -45,7 +50,8 @@ export async function kubeletDown(bed: Bed, runs = usualPairs): Promise<readonly
 }
 
 async function byDrydock(bed: Bed, state: State): Promise<Ours> {
-  const seenMs = await seenDown(bed, () => bed.migrate(state))
+  await bed.settled()
+  const seenMs = await seenDown(bed, bed.worker, () => bed.migrate(state))
   const { status } = await bed.migrate(state)
   const { kubeletDownMilliseconds: reportedMs, action, changes = [] } = status ?? {}
   if (reportedMs === undefined || action !== 'DrainRestart') {
@@ -55,13 +61,24 @@ async function byDrydock(bed: Bed, state: State): Promise<Ours> {
   return { seenMs, reportedMs, files: await Promise.all(changes.map(({ path }) => read(path))) }
 }
 
-/** What can be seen from outside while a change is made: the kubelet does not answer. */
-async function seenDown(bed: Bed, change: () => Promise<unknown>): Promise<number> {
-  await bed.settled()
-  const { downMs } = await bed.watched<{ downMs: number[] }>(bed.worker, ['kubelet-watch'], change)
+const bareChange = (files: readonly BareFile[]): BareChange => ({
+  removeThrough: socket,
+  stop: units,
+  disable: [],
+  enable: [],
+  start: units,
+  files,
+  waitFor: socket,
+  exporting: [],
+  importing: [],
+})
+
+/** What can be seen from outside while a change is made, in milliseconds: the kubelet does not answer. */
+export async function seenDown(bed: Bed, node: string, change: () => Promise<unknown>): Promise<number> {
+  const { downMs } = await bed.watched<{ downMs: number[] }>(node, ['kubelet-watch'], change)
   const [only, ...more] = downMs
   if (only === undefined || more.length > 0) {
-    throw new Error(`the kubelet was to be away once, and was away ${downMs.length} times`)
+    throw new Error(`the kubelet of ${node} was to be away once, and was away ${downMs.length} times`)
   }
   return only
 }

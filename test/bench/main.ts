@@ -175,7 +175,7 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const needsCluster = call.names.some((name) => name in benchmarks)
+  const needsCluster = call.names.some((name) => !(name in simulated))
   const there = needsCluster && (await attach(clusterName).catch(() => undefined))
   if (there) throw new Error(`cluster ${clusterName} is somebody's: npm run cluster -- down --name ${clusterName}`)
   let ending: Promise<void> | undefined
@@ -186,7 +186,7 @@ async function main(): Promise<number> {
   process.once('SIGINT', () => void down().finally(() => process.exit(130)))
   try {
     const load = loadavg()
-    const results = new Map([...(await simulate(call)), ...(needsCluster ? await measure(call) : [])])
+    const results = new Map([...(await simulate(call)), ...(await measure(call)), ...(await move(call))])
     console.log(`\n${shown(results)}`)
     if (call.json)
       await writeFile(call.json, `${JSON.stringify({ load, results: Object.fromEntries(results) }, null, 2)}\n`)

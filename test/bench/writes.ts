@@ -4,7 +4,7 @@ import { auditMark, summaryOf, writesSince } from '../support/audit.ts'
 import type { Row } from './bar.ts'
 import type { Bed, State } from './bed.ts'
 
-const barPerChange = 18
+export const barPerChange = 18
 /** After a change Events and the report are still on their way. */
 const afterChangeMs = 3_000
 
@@ -27,21 +27,27 @@ async function quietMark({ cluster }: Bed): Promise<number> {
 async function changes(bed: Bed, profile: string, nodes: readonly string[], bar?: number): Promise<readonly Row[]> {
   const rows: Row[] = []
   for (const state of ['there', 'back'] satisfies State[]) {
-    const mark = await quietMark(bed)
-    await bed.apply(profile, nodes, state)
-    await sleep(afterChangeMs)
-    const writes = await writesSince(bed.cluster, mark)
-    bed.log(`${writes.length} writes, ${nodes.length} nodes ${state}: ${summaryOf(writes)}`)
-    if (writes.length === 0) throw new Error('the audit log has no write of Drydock, which has just changed nodes')
-    rows.push({
-      name: `writes per changed node, ${nodes.length} ${state}`,
-      ours: writes.length / nodes.length,
-      unit: '',
-      ...(bar !== undefined && { bar }),
-      note: `${writes.length} in a rollout of ${nodes.length}, evictions and leases aside`,
-    })
+    const name = `writes per changed node, ${nodes.length} ${state}`
+    const row = await writesRow(bed, { name, nodes: nodes.length }, () => bed.apply(profile, nodes, state))
+    rows.push({ ...row, ...(bar !== undefined && { bar }) })
   }
   return rows
+}
+
+/** What is written while nodes are changed, for each of them. */
+export async function writesRow(
+  bed: Bed,
+  { name, nodes }: { readonly name: string; readonly nodes: number },
+  change: () => Promise<unknown>,
+): Promise<Row> {
+  const mark = await quietMark(bed)
+  await change()
+  await sleep(afterChangeMs)
+  const writes = await writesSince(bed.cluster, mark)
+  bed.log(`${name}: ${writes.length} writes: ${summaryOf(writes)}`)
+  if (writes.length === 0) throw new Error('the audit log has no write of Drydock, which has just changed nodes')
+  const note = `${writes.length} in a rollout of ${nodes}, evictions and leases aside`
+  return { name, ours: writes.length / nodes, unit: '', note }
 }
 
 /** The drift check, every ten minutes, falls into longer periods. */
