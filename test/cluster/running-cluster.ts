@@ -101,7 +101,8 @@ export class Cluster {
 
   /** The node's processes, by the numbers that they have on this computer. */
   processesOf(node: string): Promise<readonly number[]> {
-    return processesIn(this.#machine(node).cgroup)
+    // One hierarchy has them all.
+    return processesIn({ folders: this.#machine(node).cgroup.folders.slice(0, 1) })
   }
 
   async isOn(node: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { installProgram } from '../support/on-node.ts'
 
 /** What pods and engines still remove of their own accord is not left behind: it is looked at again so long. */
-const patienceMs = 20_000
+const patienceMs = 45_000
 
 /** What is there, as sentences; empty when the node is clean. */
 export async function leaksOf(cluster: Cluster, node: string): Promise<readonly string[]> {

@@ -7,7 +7,7 @@ import { table } from '../../cli/render/table.ts'
 import { bringUp, lacking, type Settings, sentence, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
 import { Bed } from '../nodes/migration/bed.ts'
-import { startWorkload } from '../nodes/moves/workload.ts'
+import { startDaemons } from '../nodes/moves/workload.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type CrashMove, moves } from './moves.ts'
 import { type Crash, type Outcome, Shuttle } from './rounds.ts'
@@ -122,7 +122,7 @@ async function run(call: Call, possible: readonly CrashMove[]): Promise<boolean>
   await cluster.load(images)
   await installDrydock(cluster)
   const bed = new Bed(cluster)
-  await startWorkload(bed, bed.workers)
+  await startDaemons(bed, bed.workers)
   const all = await Promise.all(
     possible.map(async (move) => ({ move: move.name, outcomes: await crashes(bed, move, call) })),
   )

@@ -1,4 +1,5 @@
 /** One change of one node with one crash in it, and what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { type Bed, profileOf, until } from '../nodes/migration/bed.ts'
 import { engineOf } from '../nodes/moves/move.ts'
@@ -41,6 +42,8 @@ export class Shuttle {
   readonly #images = new Map<'former' | 'target', readonly string[]>()
   #at: 'former' | 'target' = 'former'
   #tries = 0
+  /** The profile is being deleted. */
+  #isLeaving = false
 
   constructor(bed: Bed, move: CrashMove) {
     this.#bed = bed
@@ -90,6 +93,7 @@ export class Shuttle {
     over.abort()
     const strike = await struck
     if (end === 'new') this.#at = direction === 'there' ? 'target' : 'former'
+    if (this.#at === 'former') this.#isLeaving = false
     const faults = end === 'stuck' ? [await this.#why()] : await this.#faults()
     return {
       direction,
@@ -126,9 +130,11 @@ export class Shuttle {
       await apply(bed.cluster, { ...profile, metadata: { ...profile.metadata, annotations } })
       return
     }
+    // Of a profile that stays, the annotation would order the target once more.
     const retry = ['annotate', 'runtimeprofile', this.#profile, `drydock.dev/retry=${this.#tries}`, '--overwrite']
-    await bed.kubectl(...retry)
-    await bed.kubectl('delete', 'runtimeprofile', this.#profile, '--wait=false')
+    if (this.#isLeaving) await bed.kubectl(...retry)
+    else await bed.kubectl('delete', 'runtimeprofile', this.#profile, '--wait=false')
+    this.#isLeaving = true
   }
 
   /** Throws when it does not end. `before` is the order that the node had until now. */
@@ -141,6 +147,8 @@ export class Shuttle {
   }
 
   async #end(direction: Direction, before: string): Promise<'new' | 'old' | undefined> {
+    // Each look starts a kubectl, which takes from the node what it needs to get on.
+    await sleep(1_000)
     const runtime = await this.#runtime()
     if (direction === 'back' && (await this.#isGone())) return 'new'
     const { phase } = runtime?.status ?? {}
@@ -175,6 +183,7 @@ export class Shuttle {
       ...(isRight ? [] : [`the Node says ${engine}`]),
       ...image,
       ...pods,
+      ...(status?.phase === 'Refused' ? [`refused: ${status.message}`] : []),
       ...(status?.verification?.passed === false ? ['its state is not proven'] : []),
       ...((await bed.node(node)).spec.unschedulable ? ['it is not in service'] : []),
     ]

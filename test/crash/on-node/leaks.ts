@@ -3,7 +3,7 @@
  * sentences; an empty one is a clean node.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { CriClient } from '../../../node-agent/cri/client.ts'
@@ -95,9 +95,26 @@ function addresses({ networks }: Living): readonly string[] {
   )
 }
 
-function namespaces({ networks }: Living): readonly string[] {
-  const held = [...list('/run/netns'), ...list('/run/docker/netns').filter((name) => name !== 'default')]
-  return held.length > networks.size ? [`${held.length} network namespaces for ${networks.size} pods`] : []
+/** Held open by their engine, without a process in them: the pod's own would be there as long as the pod is. */
+function namespaces(): readonly string[] {
+  const inUse = new Set(
+    list('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .map((pid) => inode(`/proc/${pid}/ns/net`)),
+  )
+  return ['/run/netns', '/run/docker/netns']
+    .flatMap((folder) => list(folder).map((name) => join(folder, name)))
+    .filter((path) => !inUse.has(inode(path)))
+    .map((path) => `network namespace ${path}`)
+}
+
+function inode(path: string): number | undefined {
+  try {
+    return statSync(path).ino
+  } catch {
+    // It has gone meanwhile.
+    return undefined
+  }
 }
 
 const searched = [
@@ -142,7 +159,7 @@ async function main(): Promise<void> {
   const client = new CriClient(socket())
   const live = await living(client)
   client.close()
-  const leaks = [...processes(live), ...mounts(live), ...addresses(live), ...namespaces(live), ...files()]
+  const leaks = [...processes(live), ...mounts(live), ...addresses(live), ...namespaces(), ...files()]
   process.stdout.write(JSON.stringify(leaks))
 }
 

@@ -33,11 +33,17 @@ const staticPod = {
   spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', ...sleeper }] },
 }
 
-/** A Deployment with a PodDisruptionBudget on the workers, a DaemonSet and a static pod on every node. */
+/** A Deployment with a PodDisruptionBudget on the workers, and pods that stay with the nodes. */
 export async function startWorkload(bed: Bed, nodes: readonly string[]): Promise<void> {
-  for (const node of nodes) await bed.write(node, '/etc/kubernetes/manifests/static.yaml', JSON.stringify(staticPod))
-  await apply(bed.cluster, ...workload('shop', 3, 1, bed.workers), daemon)
+  await apply(bed.cluster, ...workload('shop', 3, 1, bed.workers))
+  await startDaemons(bed, nodes)
   await bed.kubectl('rollout', 'status', 'deployment/shop', '--timeout=90s')
+}
+
+/** A DaemonSet, and a static pod on each of the nodes: no drain moves them. */
+export async function startDaemons(bed: Bed, nodes: readonly string[]): Promise<void> {
+  for (const node of nodes) await bed.write(node, '/etc/kubernetes/manifests/static.yaml', JSON.stringify(staticPod))
+  await apply(bed.cluster, daemon)
   for (const node of nodes) await running(bed, node)
 }
 
