@@ -1,5 +1,5 @@
 import t from 'tap'
-import { median, paired, verdictOf } from '../bench/bar.ts'
+import { median, paired, percentile95, verdictOf } from '../bench/bar.ts'
 
 const row = { name: 'x', ours: 10, unit: 'ms', note: '' }
 
@@ -15,6 +15,16 @@ t.test('the bar is on the ratio where there is one, and is met when it is reache
 t.test('a figure that was not measured has not passed', async (t) => {
   t.equal(verdictOf({ ...row, ours: Number.NaN, bar: 10 }), 'OVER')
   t.throws(() => median([]), { message: 'nothing was measured' })
+  t.throws(() => percentile95([]), { message: 'nothing was measured' })
+})
+
+t.test('what this computer cannot measure is skipped, which is not passed', async (t) => {
+  t.equal(verdictOf({ name: 'x', unit: 'ms', bar: 2, note: 'it needs crio' }), 'skipped')
+})
+
+t.test('the 95th percentile of few is the largest', async (t) => {
+  t.equal(percentile95([3, 9, 4]), 9)
+  t.equal(percentile95(Array.from({ length: 100 }, (_, index) => index + 1)), 95)
 })
 
 t.test('medians', async (t) => {
