@@ -1,4 +1,4 @@
-/** `drydock`, also as `kubectl drydock`: looks at what the operator and the agents do. It changes nothing. */
+/** `drydock`, also as `kubectl drydock`: looks at what the operator and the agents do; `drydock node` changes the machine that it runs on. */
 import { run } from './program.ts'
 import { coloured, plain } from './render/paint.ts'
 

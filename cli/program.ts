@@ -47,7 +47,9 @@ type Deliver = (answer: Answer, file?: string) => Promise<void>
 
 const describe = (terminal: Terminal, deliver: Deliver): Command => {
   const program = new Command('drydock')
-    .description('Looks at the container runtime of the nodes of a cluster, as Drydock keeps it. It changes nothing.')
+    .description(
+      'Looks at the container runtime of the nodes of a cluster, as Drydock keeps it. Of it all, only node changes anything.',
+    )
     .option('--kubeconfig <path>', 'kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)')
     .exitOverride()
     .configureOutput({
@@ -149,6 +151,70 @@ const addCheck = (program: Command, { terminal, deliver }: Tools): void => {
     })
 }
 
+/** What `drydock node` says of itself. */
+const nodeHelp = `
+It works on the machine that it runs on, as root, and keeps its journal in /var/lib/drydock as a cluster's agent does: a change that is not
+proven is undone, and one that a power cut has cut off is brought to an end by the next command. Nothing does that at boot
+by itself. The first Ctrl-C undoes what is under way.
+
+The proof runs pods of an image that must come from somewhere: without --image it is the agent's, of this version of Drydock, pulled by the engine.
+Where no registry has it, or the pause image, name archives of them (OCI or docker; CRI-O needs podman or skopeo on the machine, and docker archives).
+`
+
+interface NodeOptions extends TextOrJson {
+  readonly image?: string
+  readonly imageArchive?: string[]
+  readonly dryRun?: true
+  readonly yes?: true
+}
+
+const onMachine = (command: Command): Command =>
+  command
+    .option('--image <ref>', "image for the pods of the proof (default: the agent's, of this version)")
+    .option('--image-archive <file...>', 'archives with images that no registry has to have')
+    .addOption(textOrJson())
+
+const addNode = (program: Command, { terminal, deliver }: Tools): void => {
+  const { complain, input, paint } = terminal
+  const screen = { complain, input, paint }
+  const node = program
+    .command('node')
+    .description('one machine without a cluster: install, change, prove or restore its container engine')
+    .addHelpText('after', nodeHelp)
+  const yes = ['--yes', 'also when pods still run here that the change removes'] as const
+  const dryRun = ['--dry-run', 'only show what would change, as a diff'] as const
+  onMachine(node.command('apply <file>'))
+    .description('makes this machine what a RuntimeProfile says; its nodeSelector and rollout do not count here')
+    .option(...dryRun)
+    .option(...yes)
+    .action(async (file: string, options: NodeOptions) => {
+      const { applyNode } = await import('./commands/node-change.ts')
+      await deliver(await applyNode(file, options, screen))
+    })
+  onMachine(node.command('restore'))
+    .description('puts back what was here before Drydock, byte for byte')
+    .option(...dryRun)
+    .option(...yes)
+    .action(async (options: NodeOptions) => {
+      const { restoreNode } = await import('./commands/node-change.ts')
+      await deliver(await restoreNode(options, screen))
+    })
+  onMachine(node.command('verify'))
+    .description('proves the engine that is here by pods; a kubelet rests for those seconds, and its pods run on')
+    .action(async (options: NodeOptions) => {
+      const { verifyNode } = await import('./commands/node-verify.ts')
+      await deliver(await verifyNode(options, screen))
+    })
+  node
+    .command('status')
+    .description('what is on this machine, and what Drydock has changed')
+    .addOption(textOrJson())
+    .action(async ({ output }: TextOrJson) => {
+      const { statusOfNode } = await import('./commands/node-status.ts')
+      await deliver(await statusOfNode(output, paint))
+    })
+}
+
 const addVersion = (program: Command, { deliver }: Tools): void => {
   program
     .command('version')
@@ -156,4 +222,4 @@ const addVersion = (program: Command, { deliver }: Tools): void => {
     .action(() => deliver(answer(`drydock ${version()}, API ${group}/${apiVersion}\n`)))
 }
 
-const commands = [addStatus, addPlan, addReport, addPreflight, addCheck, addVersion] as const
+const commands = [addStatus, addPlan, addReport, addPreflight, addCheck, addNode, addVersion] as const

@@ -10,6 +10,8 @@ export interface Verdict {
   readonly skipped: readonly string[]
   /** How many RuntimeProfiles there are, right or wrong. */
   readonly profiles: number
+  /** Their contents, as far as they can be read. */
+  readonly objects: readonly unknown[]
 }
 
 export interface Source {
@@ -26,7 +28,7 @@ export const check = ({ name, text }: Source, validate: Validate): Verdict => {
   // A broken document is only half understood: what its fields would say is not to be trusted.
   if (broken.length > 0) {
     const problems = broken.map(({ pos, message }) => `${at(pos[0])}: not valid YAML: ${sentence(message)}`)
-    return { problems, skipped: [], profiles: 0 }
+    return { problems, skipped: [], profiles: 0, objects: [] }
   }
   const objects = documents.flatMap((document) => objectsOf(document.contents).map((node) => ({ document, node })))
   const mine = objects.filter(({ node }) => kindOf(node) === 'RuntimeProfile')
@@ -40,6 +42,7 @@ export const check = ({ name, text }: Source, validate: Validate): Verdict => {
       .filter((object) => !mine.includes(object))
       .map(({ node }) => `${at(node.range?.[0] ?? 0)}: skipped: ${title(node)} is no RuntimeProfile`),
     profiles: mine.length,
+    objects: mine.map(({ document, node }) => node.toJS(document)),
   }
 }
 

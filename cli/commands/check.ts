@@ -1,9 +1,8 @@
 /** `drydock check FILE...`: RuntimeProfiles judged without a cluster. */
-import { readFile } from 'node:fs/promises'
-import { text as readAll } from 'node:stream/consumers'
 import { createValidator } from '../../crds/validate.ts'
-import { type Answer, exitCodes, UsageError } from '../answer.ts'
-import { check, type Source } from '../check/check.ts'
+import { type Answer, exitCodes } from '../answer.ts'
+import { check } from '../check/check.ts'
+import { read } from '../check/read.ts'
 
 export const checkFiles = async (names: readonly string[], input: NodeJS.ReadableStream): Promise<Answer> => {
   const sources = await Promise.all(names.map((name) => read(name, input)))
@@ -16,15 +15,6 @@ export const checkFiles = async (names: readonly string[], input: NodeJS.Readabl
     text: problems.map((line) => `${line}\n`).join(''),
     notes: [...verdicts.flatMap(({ skipped }) => skipped), summary(problems.length, profiles, names), ''].join('\n'),
     code: isGood ? exitCodes.good : exitCodes.bad,
-  }
-}
-
-const read = async (name: string, input: NodeJS.ReadableStream): Promise<Source> => {
-  if (name === '-') return { name, text: await readAll(input) }
-  try {
-    return { name, text: await readFile(name, 'utf8') }
-  } catch (error) {
-    throw new UsageError(`cannot read ${name} (${(error as NodeJS.ErrnoException).code}): name a YAML or JSON file`)
   }
 }
 

@@ -92,7 +92,7 @@ t.test('documents: others are skipped with a word, empty ones without, Lists are
   t.equal(listed.profiles, 1)
   t.match(listed.problems[0], /^f\.yaml:10: spec\.engine\.name/)
   t.equal(listed.skipped.length, 1)
-  t.strictSame(judge(''), { problems: [], skipped: [], profiles: 0 })
+  t.strictSame(judge(''), { problems: [], skipped: [], profiles: 0, objects: [] })
 })
 
 t.test('a path is found although names have dots and brackets, and as far as it goes', async (t) => {
