@@ -160,7 +160,7 @@ t.test('how a change has ended is said', async (t) => {
       verification: {
         passed: true,
         durationMilliseconds: 1500,
-        handlers: [{ name: 'runc', passed: true, podIP: '10.0.0.1' }],
+        handlers: [{ name: 'runc', passed: true, durationMilliseconds: 900, podIP: '10.0.0.1' }],
       },
     },
     'Done.',

@@ -37,7 +37,6 @@ interface Row extends Move {
   /** The node, made so. */
   readonly kind: NodeSpec['kind']
   readonly packages?: readonly string[]
-  readonly controlPlane?: true
   /** Of DRYDOCK_TESTBED_BIN. */
   readonly needs?: readonly string[]
 }
@@ -70,16 +69,6 @@ export const rows: readonly Row[] = [
     there: async (t, bed) => {
       t.equal((await bed.shell('packaged', 'apt-mark showhold')).trim(), 'containerd', 'still held')
     },
-  },
-  {
-    what: 'containerd 1.7 to 2.3 by archive on the control plane, under its pods',
-    node: 'control-plane',
-    kind: 'debian13',
-    controlPlane: true,
-    from: /^containerd:\/\/1\.7/,
-    to: /^containerd:\/\/2\.3/,
-    keepsPods: true,
-    spec: engineOnly,
   },
   {
     what: 'Docker to containerd 2.3',
@@ -130,11 +119,11 @@ export async function lackOf({ needs = [] }: Row, settings: Settings): Promise<s
   return missing.length > 0 ? `it needs ${sentence(missing)}` : undefined
 }
 
-/** The nodes of these rows, the control plane first. */
+/** The nodes of these rows behind a control plane, which has a test of its own. */
 export function nodesOf(wanted: readonly Row[]): readonly NodeSpec[] {
-  const specs = new Map<string, NodeSpec>()
-  for (const { node: name, kind, packages, controlPlane = false } of wanted) {
-    specs.set(name, { name, kind, controlPlane, ...(packages && { packages }) })
+  const workers = new Map<string, NodeSpec>()
+  for (const { node: name, kind, packages } of wanted) {
+    workers.set(name, { name, kind, controlPlane: false, ...(packages && { packages }) })
   }
-  return [...specs.values()].sort((a, b) => Number(b.controlPlane) - Number(a.controlPlane))
+  return [{ name: 'control-plane', kind: 'debian13', controlPlane: true }, ...workers.values()]
 }
