@@ -159,6 +159,7 @@ t.test('how a change has ended is said', async (t) => {
       notes: ['A note.'],
       verification: {
         passed: true,
+        time: '2026-01-01T00:00:00Z',
         durationMilliseconds: 1500,
         handlers: [{ name: 'runc', passed: true, durationMilliseconds: 900, podIP: '10.0.0.1' }],
       },
