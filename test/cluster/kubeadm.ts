@@ -78,6 +78,7 @@ function initConfig(spec: NodeSpec, kubernetesVersion: string, cgroupDriver: Cgr
       bootstrapTokens: [{ token, ttl: '0s', groups: ['system:bootstrappers:kubeadm:default-node-token'] }],
       localAPIEndpoint: { advertiseAddress: nodeAddress(0), bindPort: 6443 },
       nodeRegistration: registration(spec, 0),
+      timeouts,
     },
     {
       apiVersion: 'kubeadm.k8s.io/v1beta4',
@@ -126,8 +127,12 @@ function joinConfig(spec: NodeSpec, index: number): string {
       bootstrapToken: { token, apiServerEndpoint: `${nodeAddress(0)}:6443`, unsafeSkipCAVerification: true },
     },
     nodeRegistration: registration(spec, index),
+    timeouts,
   })
 }
+
+/** A computer that does other things beside may take longer than kubeadm's minutes. */
+const timeouts = { kubernetesAPICall: '5m', kubeletHealthCheck: '5m', controlPlaneComponentHealthCheck: '5m' }
 
 function registration({ name, kind }: NodeSpec, index: number): object {
   return {

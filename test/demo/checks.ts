@@ -2,6 +2,7 @@
 import type { MigrationReport } from '../../crds/types.gen.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { apply, kubectl } from '../support/install.ts'
+import type { Show } from './show.ts'
 
 export interface ClientResult {
   readonly calls: number
@@ -15,10 +16,13 @@ export interface Claim {
   readonly holds: boolean
 }
 
-const crunPod = (node: string) => ({
+/** Name of the pod of RuntimeClass crun on a node. */
+export const crunPod = (node: string): string => `crun-on-${node}`
+
+const podOf = (node: string) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name: `crun-on-${node}`, namespace: 'default' },
+  metadata: { name: crunPod(node), namespace: 'default' },
   spec: {
     nodeName: node,
     runtimeClassName: 'crun',
@@ -29,28 +33,13 @@ const crunPod = (node: string) => ({
   },
 })
 
-const nodeClaims = async (cluster: Cluster, node: string): Promise<Claim[]> => {
-  const read = async (path: string) => (await cluster.exec(node, ['cat', path])).stdout
-  const [kubelet, engine, schedulable] = await Promise.all([
-    read('/var/lib/kubelet/config.yaml'),
-    read('/etc/containerd/config.toml'),
-    kubectl(cluster, ['get', 'node', node, '-o', 'jsonpath={.spec.unschedulable}']),
-  ])
-  await kubectl(cluster, ['wait', '--for=condition=Ready', `pod/crun-on-${node}`, '--timeout=60s'])
-  const uid = await kubectl(cluster, ['get', 'pod', `crun-on-${node}`, '-o', 'jsonpath={.metadata.uid}'])
-  const slice = `kubepods-besteffort-pod${uid.replaceAll('-', '_')}.slice`
-  const { code } = await cluster.exec(node, [
-    'test',
-    '-d',
-    `/sys/fs/cgroup/memory/kubepods.slice/kubepods-besteffort.slice/${slice}`,
-  ])
+const nodeClaims = async (cluster: Cluster, show: Show, node: string): Promise<readonly Claim[]> => {
+  const ready = ['wait', '--for=condition=Ready', `pod/${crunPod(node)}`, '--timeout=60s']
+  const { code } = await cluster.kubectl(ready)
+  const schedulable = await kubectl(cluster, ['get', 'node', node, '-o', 'jsonpath={.spec.unschedulable}'])
   return [
-    { text: `${node}: the kubelet's cgroup driver is systemd`, holds: /^cgroupDriver: systemd$/m.test(kubelet) },
-    {
-      text: `${node}: no handler of containerd is left on cgroupfs`,
-      holds: /SystemdCgroup = true/.test(engine) && !/SystemdCgroup = false/.test(engine),
-    },
-    { text: `${node}: a pod of RuntimeClass crun runs in a systemd slice`, holds: code === 0 },
+    ...(await show.claims(cluster, node)),
+    { text: `${node}: a pod of RuntimeClass crun runs`, holds: code === 0 },
     { text: `${node}: in service again`, holds: schedulable === '' },
   ]
 }
@@ -58,12 +47,13 @@ const nodeClaims = async (cluster: Cluster, node: string): Promise<Claim[]> => {
 /** Every claim, whether it holds or not. */
 export const claims = async (
   cluster: Cluster,
-  nodes: readonly string[],
+  show: Show,
   report: MigrationReport,
   client: ClientResult,
 ): Promise<readonly Claim[]> => {
-  await apply(cluster, ...nodes.map(crunPod))
-  const perNode = await Promise.all(nodes.map((node) => nodeClaims(cluster, node)))
+  const nodes = show.workers.map(({ name }) => name)
+  await apply(cluster, ...nodes.map(podOf))
+  const perNode = await Promise.all(nodes.map((node) => nodeClaims(cluster, show, node)))
   const seen = `${client.calls} calls, ${client.failed} failed, longest gap ${client.longestGapMs} ms`
   return [
     ...perNode.flat(),

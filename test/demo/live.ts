@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { table } from '../../cli/render/table.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { Show } from './show.ts'
 
 interface Watched {
   readonly resource: string
@@ -10,10 +11,10 @@ interface Watched {
 }
 
 const profile: Watched = { resource: 'runtimeprofiles', fields: ['.status.message'] }
-const runtimes: Watched = {
+const runtimes = (field: string): Watched => ({
   resource: 'noderuntimes',
-  fields: ['.status.phase', '.status.action', '.status.observed.cgroup.engineDriver', '.status.message'],
-}
+  fields: ['.status.phase', '.status.action', field, '.status.message'],
+})
 const nodes: Watched = { resource: 'nodes', fields: ['.spec.unschedulable'] }
 
 /** Not a tab: kubectl turns tabs into columns of blanks. */
@@ -26,7 +27,7 @@ export interface Live {
   stop(): void
 }
 
-export const showLive = (cluster: Cluster, log: (line: string) => void): Live => {
+export const showLive = (cluster: Cluster, { watched }: Show, log: (line: string) => void): Live => {
   const profileRows = new Map<string, readonly string[]>()
   const runtimeRows = new Map<string, readonly string[]>()
   const cordoned = new Map<string, readonly string[]>()
@@ -36,17 +37,17 @@ export const showLive = (cluster: Cluster, log: (line: string) => void): Live =>
   const draw = () => {
     const rows = [...runtimeRows]
       .sort()
-      .map(([name, [phase = '', action = '', driver = '', message = '']]) => [
+      .map(([name, [phase = '', action = '', value = '', message = '']]) => [
         name,
         cordoned.get(name)?.[0] === 'true' ? 'cordoned' : 'in service',
         phase,
         action,
-        driver,
+        value,
         message.slice(0, 60),
       ])
     const text = [
       ...[...profileRows].map(([name, [message = '']]) => `${name}: ${message}`),
-      table(['NODE', 'SERVICE', 'PHASE', 'ACTION', 'DRIVER', 'MESSAGE'], rows),
+      table(['NODE', 'SERVICE', 'PHASE', 'ACTION', watched.title, 'MESSAGE'], rows),
     ].join('\n')
     process.stdout.write(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ''}${text}\n`)
     drawn = text.split('\n').length
@@ -68,6 +69,6 @@ export const showLive = (cluster: Cluster, log: (line: string) => void): Live =>
     return child
   }
 
-  const children = [follow(profile, profileRows), follow(runtimes, runtimeRows), follow(nodes, cordoned)]
+  const children = [follow(profile, profileRows), follow(runtimes(watched.field), runtimeRows), follow(nodes, cordoned)]
   return { stop: () => children.forEach((child) => void child.kill()) }
 }
