@@ -31,7 +31,7 @@ module.exports = {
       comment: 'A folder of pure decisions imports no IO: no client, no file system, no process, no network, no gRPC',
       from: { path: `^(${pure.join('|')})` },
       to: {
-        path: '^(kube/(client|transport|in-cluster|kubeconfig|reflector|serve|lease|events)|node-agent/(cri|host/system)|node:(fs|child_process|net|http|https|os)|fs|fs/promises|child_process|net|http|https|os$|node_modules/(@grpc|@kubernetes|pino))',
+        path: '^(kube/(client|transport|in-cluster|kubeconfig|reflector|serve|lease|events)|node-agent/(cri/|host/system)|node:(fs|child_process|net|http|https|os)|fs|fs/promises|child_process|net|http|https|os$|node_modules/(@grpc|@kubernetes|pino))',
         dependencyTypesNot: ['type-only'],
       },
     },

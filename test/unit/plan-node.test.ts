@@ -137,7 +137,10 @@ t.test('the original does not come back over what others wrote', async (t) => {
   })
   t.match(refused(node({ ...files, [main]: undefined }), undefined, pasts), { message: /it is gone/ })
   const gone = new Map([['/etc/other', { original: Buffer.from('a'), written: Buffer.from('b') }]])
-  t.match(refused(node(files), undefined, gone), { reason: 'FileEditedSince', message: /\/etc\/other .*\(it is gone\)/ })
+  t.match(refused(node(files), undefined, gone), {
+    reason: 'FileEditedSince',
+    message: /\/etc\/other .*\(it is gone\)/,
+  })
 })
 
 t.test('a new target starts from the original', async (t) => {
