@@ -71,6 +71,15 @@ export const rows: readonly Row[] = [
     },
   },
   {
+    what: 'containerd 1.7 to 2.3 by archive on the control plane, under its pods',
+    node: 'control-plane',
+    kind: 'debian13',
+    from: /^containerd:\/\/1\.7/,
+    to: /^containerd:\/\/2\.3/,
+    keepsPods: true,
+    spec: engineOnly,
+  },
+  {
     what: 'Docker to containerd 2.3',
     node: 'docker',
     kind: 'debian13-docker',
@@ -119,11 +128,13 @@ export async function lackOf({ needs = [] }: Row, settings: Settings): Promise<s
   return missing.length > 0 ? `it needs ${sentence(missing)}` : undefined
 }
 
-/** The nodes of these rows behind a control plane, which has a test of its own. */
+const controlPlane: NodeSpec = { name: 'control-plane', kind: 'debian13', controlPlane: true }
+
+/** The control plane, and the workers of these rows. */
 export function nodesOf(wanted: readonly Row[]): readonly NodeSpec[] {
-  const workers = new Map<string, NodeSpec>()
+  const nodes = new Map<string, NodeSpec>([[controlPlane.name, controlPlane]])
   for (const { node: name, kind, packages } of wanted) {
-    workers.set(name, { name, kind, controlPlane: false, ...(packages && { packages }) })
+    if (name !== controlPlane.name) nodes.set(name, { name, kind, controlPlane: false, ...(packages && { packages }) })
   }
-  return [{ name: 'control-plane', kind: 'debian13', controlPlane: true }, ...workers.values()]
+  return [...nodes.values()]
 }
