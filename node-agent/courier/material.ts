@@ -12,7 +12,7 @@ export function materialOf(status: NodeRuntimeStatus): string {
 }
 
 /** Most moves end sooner, and how they ended follows at once; a longer one is shown to whoever looks at the node. */
-export const shortMoveMs = 5_000
+export const shortMoveMs = 15_000
 
 /** Preparing takes seconds, and Prepared or Refused follows: it is not worth a write of its own. */
 export function isWorthWriting(
