@@ -33,7 +33,7 @@ const scenarios: readonly [what: string, scenario: Scenario][] = [
   ['a kubelet that fails to start is rolled back', broken.kubeletFails],
   ['a kubelet that never returns is rolled back at the deadline', broken.kubeletHangs],
   ['of two profiles that select one node neither acts', people.twoProfiles],
-  ['a PDB that allows nothing is named, and the node given back', people.closedBudget],
+  ['a PDB that allows nothing is named before the cordon, and the node goes on when it opens', people.closedBudget],
   ['the cordon of a person stays', people.cordonOfSomebody],
   ['engine, courier and operator are lost in the middle', faults.lostParts],
   ['the power goes as the switch begins', faults.powerCut(0, 'Switching', 0)],
