@@ -26,7 +26,8 @@ interface Reply {
 }
 
 async function engine(t: Test, before?: (store: Store) => Promise<void>) {
-  const folder = t.testdir()
+  // Not a fixture of tap: that is gone before the engine has ended.
+  const folder = await mkdtemp(join(tmpdir(), 'drydock-engine-'))
   const store = new Store(nodeDisk, join(folder, 'state'))
   const clock = bootClock()
   await store.makeFolder()
@@ -67,6 +68,7 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>) {
     served.server.close()
     served.server.closeAllConnections()
     await rm(sockets, { recursive: true })
+    await rm(folder, { recursive: true, maxRetries: 3 })
   })
   const ask = async (method: string, path: string, body?: object | string): Promise<Reply> => {
     const sent = request({ socketPath, method, path, agent: false })
