@@ -1,6 +1,7 @@
 /**
  * `npm test`: every check and every suite in order, cheap ones first, and one closing line `N passed, N failed, N skipped`.
- * `--fast` leaves out what needs a cluster or an API server, and the simulations; `--only a,b` runs the named stages.
+ * `--fast` leaves out what needs a cluster or an API server, and the simulations; `--only a,b` runs the named stages. Moves of
+ * engines on real nodes are asked for by `--only moves`.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
@@ -19,6 +20,8 @@ interface Stage {
   readonly needsCluster: boolean
   /** Takes so long that the quick round leaves it out, though it needs no cluster. */
   readonly slow?: boolean
+  /** Runs only when it is asked for by name: it takes a quarter of an hour more. */
+  readonly asked?: boolean
   readonly run: () => Promise<Count>
 }
 
@@ -103,6 +106,7 @@ const stages: readonly Stage[] = [
   { name: 'contract', needsCluster: true, run: suite('contract') },
   { name: 'apiserver', needsCluster: true, run: suite('apiserver', '--jobs=1', '--timeout=1200') },
   { name: 'nodes', needsCluster: true, run: suite('nodes', '--jobs=1', '--timeout=2400') },
+  { name: 'moves', needsCluster: true, asked: true, run: suite('moves', '--jobs=1', '--timeout=2400') },
 ]
 
 const { values } = parseArgs({
@@ -120,7 +124,8 @@ if (unknown.length > 0) {
 }
 let total: Count = { passed: 0, failed: 0, skipped: 0 }
 for (const stage of stages) {
-  if (wanted ? !wanted.includes(stage.name) : values.fast && (stage.needsCluster || stage.slow)) continue
+  const isLeftOut = stage.asked || (values.fast && (stage.needsCluster || stage.slow))
+  if (wanted ? !wanted.includes(stage.name) : isLeftOut) continue
   const start = performance.now()
   console.log(`\n== ${stage.name}`)
   const count = await stage.run()

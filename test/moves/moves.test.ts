@@ -5,12 +5,12 @@
 import t from 'tap'
 import { bringUp, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
+import { Bed, play } from '../nodes/migration/bed.ts'
+import { move } from '../nodes/moves/move.ts'
+import { refusals } from '../nodes/moves/refusals.ts'
+import { lackOf, nodesOf, rows } from '../nodes/moves/table.ts'
+import { startWorkload } from '../nodes/moves/workload.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
-import { Bed, play } from './migration/bed.ts'
-import { move } from './moves/move.ts'
-import { refusals } from './moves/refusals.ts'
-import { lackOf, nodesOf, rows } from './moves/table.ts'
-import { startWorkload } from './moves/workload.ts'
 
 const name = 'moves'
 
