@@ -101,7 +101,7 @@ const stages: readonly Stage[] = [
   { name: 'generated', needsCluster: false, run: fresh },
   { name: 'unit', needsCluster: false, run: suite('unit') },
   { name: 'property', needsCluster: false, run: suite('property') },
-  { name: 'simulation', needsCluster: false, slow: true, run: suite('simulation') },
+  { name: 'simulation', needsCluster: false, slow: true, run: suite('simulation', '--timeout=400') },
   { name: 'testbed', needsCluster: true, run: testbed },
   { name: 'contract', needsCluster: true, run: suite('contract') },
   { name: 'apiserver', needsCluster: true, run: suite('apiserver', '--jobs=1', '--timeout=1200') },
