@@ -275,6 +275,24 @@ t.test('what is wrong is refused', async (t) => {
       { reason: 'RuntimeBroken', message: /handler "runc": "\/usr\/libexec\/crio\/runc --version" does not run/ },
     ],
     [
+      'a program that is older than what this CRI-O writes',
+      with_({
+        programs: {
+          ...clean,
+          '/usr/libexec/crio/runc --version': 'crun version 1.8.1\n',
+          [`grep --text --only-matching --max-count=1 --extended-regexp github.com/opencontainers/runtime-spec[[:space:]]v[0-9.]+ ${binary}`]:
+            'github.com/opencontainers/runtime-spec\tv1.3.0\n',
+          '/usr/libexec/crio/runc create --config /dev/stdin drydock-question': {
+            code: 1,
+            stdout: '',
+            stderr: 'unknown version specified\n',
+          },
+        },
+      }),
+      target({}),
+      { reason: 'RuntimeTooOld', message: /is crun 1\.8\.1, .* CRI-O 1\.36\.3 \(version 1\.3\.0 of/ },
+    ],
+    [
       'a disk that cannot be written',
       with_({ programs: { ...clean, [askStaged]: effective }, refuseWrite: new ReadOnlyError('no') }),
       image,

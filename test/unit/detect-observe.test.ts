@@ -273,6 +273,26 @@ t.test('a plan is checked without touching anything live', async (t) => {
     reason: 'RuntimeBroken',
     message: /"\/usr\/sbin\/runc --version" does not run/,
   })
+  const asking = '/usr/sbin/runc create --config /dev/stdin drydock-question'
+  const pair = (specification: string, answer: string): HostOf => ({
+    ...good,
+    programs: {
+      ...good.programs,
+      '/usr/sbin/runc --version': 'crun version 1.8.1\nspec: 1.0.0\n',
+      '/usr/bin/ctr oci spec': specification,
+      [asking]: { code: 1, stdout: '', stderr: answer },
+    },
+  })
+  const spec = '{\n    "ociVersion": "1.3.0",\n'
+  t.match(await run(pair(spec, 'unknown version specified\n')), {
+    reason: 'RuntimeTooOld',
+    message:
+      /^handler "runc": \/usr\/sbin\/runc is crun 1\.8\.1, which does not take containers of containerd 1\.6\.20~ds1 \(version 1\.3\.0 of .*: write spec\.handlers\[\]\.archive/,
+  })
+  t.equal(await run(pair(spec, "invalid config file, no 'linux' block specified\n")), undefined)
+  const { [asking]: __, ...silent } = pair(spec, '').programs!
+  t.equal(await run({ ...good, programs: silent }), undefined, 'a program that cannot be asked is left to the proof')
+  t.equal(await run(pair('', 'unknown version specified\n')), undefined, 'and so is an engine')
 })
 
 t.test('a kubelet from 1.31 on takes the driver that CRI-O reports', async (t) => {

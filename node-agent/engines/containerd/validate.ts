@@ -1,8 +1,9 @@
 /** Asks the installed containerd itself about the edited files, and each handler's program whether it runs. */
-import { dirname } from 'node:path/posix'
+import { dirname, join } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import type { CgroupDriver, FileEdit, Found, HandlerTarget, Refusal, Target } from '../engine.ts'
-import { find, ociRuntime } from '../programs.ts'
+import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
+import { refusedBySpecification } from '../specification.ts'
 import { withStaged } from '../staged.ts'
 import { same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { inVersion3, statedVersion } from './config.ts'
@@ -109,12 +110,37 @@ async function checkPrograms(
     const isRunc = handler['runtime_type'] === runcType
     const program = isRunc ? await programOf(host, handler, found.searchPath) : await shimOf(host, found, handler)
     if (program === undefined) return noProgram(found, { name, handler, target })
-    if (isRunc && !(await ociRuntime(host, program))) {
-      const message = `handler "${name}": "${program} --version" does not run on this node; repair it, or name another binary`
-      return { reason: 'RuntimeBroken', message }
-    }
+    const refusal = isRunc ? await checkRuntime(host, found, { name, program }) : undefined
+    if (refusal) return refusal
   }
   return undefined
+}
+
+async function checkRuntime(
+  host: Host,
+  { observed }: Found,
+  { name, program }: { name: string; program: string },
+): Promise<Refusal | undefined> {
+  const runtime = await ociRuntime(host, program)
+  if (!runtime) {
+    const message = `handler "${name}": "${program} --version" does not run on this node; repair it, or name another binary`
+    return { reason: 'RuntimeBroken', message }
+  }
+  const { binary = 'containerd', version = '' } = observed.engine ?? {}
+  const engine = `containerd ${version}`.trim()
+  return refusedBySpecification(host, {
+    handler: name,
+    runtime,
+    engine,
+    specification: () => specificationOf(host, binary),
+  })
+}
+
+/** As the ctr of the same release has it. */
+async function specificationOf(host: Host, binary: string): Promise<string | undefined> {
+  const argv = [join(dirname(binary), 'ctr'), 'oci', 'spec']
+  const ran = await host.run(argv, { timeoutMs: programTimeoutMs }).catch(() => undefined)
+  return /"ociVersion": *"([^"]+)"/.exec(ran?.stdout ?? '')?.[1]
 }
 
 /** "io.containerd.runsc.v1" runs containerd-shim-runsc-v1; a path is a shim itself. */

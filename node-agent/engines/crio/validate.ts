@@ -2,7 +2,8 @@
 import { basename, dirname, join } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import { type FileEdit, type FileFound, type Found, isRefusal, type Refusal, type Target } from '../engine.ts'
-import { find, ociRuntime } from '../programs.ts'
+import { find, ociRuntime, programTimeoutMs } from '../programs.ts'
+import { refusedBySpecification } from '../specification.ts'
 import { withStaged } from '../staged.ts'
 import { type Path, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { programOf } from './detect.ts'
@@ -35,10 +36,15 @@ export async function validate(
   return own ? withStaged(host, { ...own, path: join(dirname(dropIns), basename(own.path)) }, ask) : ask()
 }
 
+interface Checked extends Service {
+  readonly version: string | undefined
+}
+
 /** Options of the unit stay when another program takes over. */
-async function serviceFor(host: Host, { configFiles, observed, searchPath }: Found): Promise<Service> {
+async function serviceFor(host: Host, { configFiles, observed, searchPath }: Found): Promise<Checked> {
   const live = await serviceOf(host, undefined)
   return {
+    version: observed.engine?.version,
     binary: observed.engine?.binary ?? 'crio',
     flags: live?.flags ?? [],
     configPath: observed.engine?.configPath ?? '',
@@ -49,7 +55,7 @@ async function serviceFor(host: Host, { configFiles, observed, searchPath }: Fou
 
 async function checkFiles(
   host: Host,
-  service: Service,
+  service: Checked,
   files: Files,
   target: Target | undefined,
 ): Promise<Refusal | undefined> {
@@ -108,7 +114,7 @@ function mismatch({ flags }: Service, { what, flag }: Wrong): Refusal {
 /** CRI-O drops a handler whose program is not there with a line in its log, and does not start when it is the default one. */
 async function checkHandler(
   host: Host,
-  service: Service,
+  service: Checked,
   { handler, tree }: { handler: [string, Tree]; tree: Tree },
 ): Promise<Refusal | undefined> {
   const [name, table] = handler
@@ -118,13 +124,30 @@ async function checkHandler(
     return notInstalled(service, { what, by: `handler "${name}": `, remedy: 'change that handler in the profile' })
   }
   if (table['runtime_type'] === 'vm') return undefined
-  if (!(await ociRuntime(host, program))) {
+  const runtime = await ociRuntime(host, program)
+  if (!runtime) {
     const message = `handler "${name}": "${program} --version" does not run on this node; repair it, or name another binary`
     return { reason: 'RuntimeBroken', message }
   }
+  const specification = (): Promise<string | undefined> => specificationOf(host, service.binary)
+  const refusal = await refusedBySpecification(host, {
+    handler: name,
+    runtime,
+    engine: `CRI-O ${service.version ?? ''}`.trim(),
+    specification,
+  })
+  if (refusal) return refusal
   const isPod = table['runtime_type'] === 'pod'
   const named = (isPod ? undefined : textAt(tree, monitor)) ?? textAt(table, ['monitor_path'])
   return checkProgram(host, service, { what: isPod ? 'conmonrs' : 'conmon', named })
+}
+
+/** CRI-O does not tell it; a Go program names the modules that it was built from. */
+async function specificationOf(host: Host, binary: string): Promise<string | undefined> {
+  const pattern = 'github.com/opencontainers/runtime-spec[[:space:]]v[0-9.]+'
+  const argv = ['grep', '--text', '--only-matching', '--max-count=1', '--extended-regexp', pattern, binary]
+  const ran = await host.run(argv, { timeoutMs: programTimeoutMs }).catch(() => undefined)
+  return /\sv([0-9.]+)/.exec(ran?.stdout ?? '')?.[1]
 }
 
 async function checkProgram(
