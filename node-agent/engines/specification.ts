@@ -1,7 +1,10 @@
 /** The version of the OCI runtime specification that an engine gives its containers, and programs that do not take it. */
-import type { Host } from '../host/host.ts'
+import type { Host, Ran } from '../host/host.ts'
 import type { OciRuntime, Refusal } from './engine.ts'
 import { programTimeoutMs } from './programs.ts'
+
+/** Not through standard input: a program cannot open the socket that it is. */
+const question = '/run/drydock-question.json'
 
 export interface Pairing {
   readonly handler: string
@@ -24,13 +27,21 @@ export async function refusedBySpecification(
   const { kind, path, version } = runtime
   const ociVersion = kind === 'crun' ? await specification() : undefined
   if (ociVersion === undefined) return undefined
-  const input = JSON.stringify({ ociVersion })
-  const ran = await host
-    .run([path, 'create', '--config', '/dev/stdin', 'drydock-question'], { timeoutMs: programTimeoutMs, input })
-    .catch(() => undefined)
+  const ran = await asked(host, path, { ociVersion })
   if (!ran?.stderr.includes('unknown version specified')) return undefined
   return {
     reason: 'RuntimeTooOld',
     message: `handler "${handler}": ${path} is crun ${version}, which does not take containers of ${engine} (version ${ociVersion} of the OCI runtime specification): write spec.handlers[].archive with a newer crun, or install one`,
+  }
+}
+
+/** Undefined when the program cannot be asked. */
+async function asked(host: Host, program: string, container: object): Promise<Ran | undefined> {
+  const argv = [program, 'create', '--config', question, 'drydock-question']
+  try {
+    await host.replaceFile(question, Buffer.from(JSON.stringify(container)))
+    return await host.run(argv, { timeoutMs: programTimeoutMs }).catch(() => undefined)
+  } finally {
+    await host.removeFile(question)
   }
 }

@@ -282,7 +282,7 @@ t.test('what is wrong is refused', async (t) => {
           '/usr/libexec/crio/runc --version': 'crun version 1.8.1\n',
           [`grep --text --only-matching --max-count=1 --extended-regexp github.com/opencontainers/runtime-spec[[:space:]]v[0-9.]+ ${binary}`]:
             'github.com/opencontainers/runtime-spec\tv1.3.0\n',
-          '/usr/libexec/crio/runc create --config /dev/stdin drydock-question': {
+          '/usr/libexec/crio/runc create --config /run/drydock-question.json drydock-question': {
             code: 1,
             stdout: '',
             stderr: 'unknown version specified\n',

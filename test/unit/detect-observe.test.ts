@@ -273,7 +273,7 @@ t.test('a plan is checked without touching anything live', async (t) => {
     reason: 'RuntimeBroken',
     message: /"\/usr\/sbin\/runc --version" does not run/,
   })
-  const asking = '/usr/sbin/runc create --config /dev/stdin drydock-question'
+  const asking = '/usr/sbin/runc create --config /run/drydock-question.json drydock-question'
   const pair = (specification: string, answer: string): HostOf => ({
     ...good,
     programs: {
