@@ -8,11 +8,18 @@ import { existsSync, globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { buildParts } from './cluster/cluster.ts'
 import { staleFiles } from './generated.ts'
+import { type Verdicts, verdictsOf } from './verdicts.ts'
 
 interface Count {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
+}
+
+interface Result {
+  readonly count: Count
+  /** Absent: the stage is one check, and its output says it all. */
+  readonly verdicts?: Verdicts
 }
 
 interface Stage {
@@ -22,7 +29,7 @@ interface Stage {
   readonly slow?: boolean
   /** Runs only when it is asked for by name: it takes a quarter of an hour more. */
   readonly asked?: boolean
-  readonly run: () => Promise<Count>
+  readonly run: () => Promise<Result>
 }
 
 const add = (a: Count, b: Count): Count => ({
@@ -30,7 +37,8 @@ const add = (a: Count, b: Count): Count => ({
   failed: a.failed + b.failed,
   skipped: a.skipped + b.skipped,
 })
-const verdict = (ok: boolean): Count => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 })
+const none: Count = { passed: 0, failed: 0, skipped: 0 }
+const verdict = (ok: boolean): Result => ({ count: { ...none, passed: ok ? 1 : 0, failed: ok ? 0 : 1 } })
 
 /** Runs a program, shows what it prints, and hands that back with the exit code. */
 const show = (argv: readonly [string, ...string[]]): Promise<{ code: number; output: string }> =>
@@ -65,11 +73,11 @@ const tapCount = (output: string, code: number): Count => {
 
 const suite =
   (folder: string, ...options: string[]) =>
-  async () => {
+  async (): Promise<Result> => {
     const files = globSync(`test/${folder}/**/*.test.ts`).sort()
-    if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
+    if (files.length === 0) return { count: none }
     const { code, output } = await show(['tap', '--reporter=tap', ...options, ...files])
-    return tapCount(output, code)
+    return { count: tapCount(output, code), verdicts: verdictsOf(output) }
   }
 
 const fresh = async () => {
@@ -80,9 +88,9 @@ const fresh = async () => {
 }
 
 /** Suites have time limits, and a cold machine builds Kubernetes for minutes: that comes before them. */
-const testbed = async (): Promise<Count> => {
+const testbed = async (): Promise<Result> => {
   await buildParts(['debian12', 'debian13', 'debian13-containerd2', 'debian12-bare'], console.log)
-  return { passed: 0, failed: 0, skipped: 0 }
+  return { count: none }
 }
 
 const stages: readonly Stage[] = [
@@ -122,18 +130,25 @@ if (unknown.length > 0) {
   console.error(`no stage ${unknown.join(', ')}; there are ${stages.map(({ name }) => name).join(', ')}`)
   process.exit(2)
 }
-let total: Count = { passed: 0, failed: 0, skipped: 0 }
+let total = none
+const failed: string[] = []
+const skipped: string[] = []
 for (const stage of stages) {
   const isLeftOut = stage.asked || (values.fast && (stage.needsCluster || stage.slow))
   if (wanted ? !wanted.includes(stage.name) : isLeftOut) continue
   const start = performance.now()
   console.log(`\n== ${stage.name}`)
-  const count = await stage.run()
+  const { count, verdicts } = await stage.run()
   total = add(total, count)
+  const told = (texts: readonly string[]) => texts.map((text) => `${stage.name}: ${text}`)
+  skipped.push(...told(verdicts?.skipped ?? []))
+  failed.push(...told(verdicts?.failed ?? []), ...(count.failed > 0 && !verdicts?.failed.length ? [stage.name] : []))
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   console.log(
     `== ${stage.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`,
   )
 }
+if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.join('\n')}`)
+if (failed.length > 0) console.log(`\nFailed:\n${failed.join('\n')}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1)
