@@ -905,7 +905,11 @@ startTime: string
 durationMilliseconds: number
 }[]
 /**
- * How long the kubelet was down. In milliseconds.
+ * How long the preparation took, downloads among it, while the node was in service. In milliseconds.
+ */
+prepareMilliseconds?: number
+/**
+ * How long the kubelet was down, for the change and for its undoing. In milliseconds.
  */
 kubeletDownMilliseconds?: number
 /**
@@ -930,7 +934,7 @@ bytes: number
 message?: string
 }
 /**
- * What the store of the former engine still takes on disk.
+ * What the images of the former engine take on disk, as that engine counted them before it was left. In bytes.
  */
 reclaimableBytes?: number
 /**
@@ -1262,11 +1266,15 @@ startTime: string
 durationMilliseconds: number
 }[]
 /**
+ * How long the preparation took, downloads among it, while the node was in service. In milliseconds.
+ */
+prepareMilliseconds?: number
+/**
  * From the cordon to the last pod gone. In milliseconds.
  */
 drainMilliseconds?: number
 /**
- * How long the kubelet was down. In milliseconds.
+ * How long the kubelet was down, for the change and for its undoing. In milliseconds.
  */
 kubeletDownMilliseconds?: number
 /**
@@ -1295,7 +1303,7 @@ bytes: number
 message?: string
 }
 /**
- * What the store of the former engine still takes on disk.
+ * What the images of the former engine take on disk, as that engine counted them before it was left. In bytes.
  */
 reclaimableBytes?: number
 /**

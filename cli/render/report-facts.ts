@@ -16,6 +16,7 @@ export const turnMilliseconds = ({ startTime, completionTime }: ReportNode): num
 /** Names and values of the figures that the node has. */
 export const figures = (node: ReportNode): readonly (readonly [name: string, value: string])[] => {
   const found: [string, string | undefined][] = [
+    ['prepare', humanMilliseconds(node.prepareMilliseconds)],
     ['turn', humanMilliseconds(turnMilliseconds(node))],
     ['drain', humanMilliseconds(node.drainMilliseconds)],
     ['kubelet down', humanMilliseconds(node.kubeletDownMilliseconds)],

@@ -38,8 +38,11 @@ const node = obj(
     after: runtimeState('What the node runs now.'),
     changes: fileChanges,
     steps: stepTimings,
+    prepareMilliseconds: int(
+      'How long the preparation took, downloads among it, while the node was in service. In milliseconds.',
+    ),
     drainMilliseconds: int('From the cordon to the last pod gone. In milliseconds.'),
-    kubeletDownMilliseconds: int('How long the kubelet was down. In milliseconds.'),
+    kubeletDownMilliseconds: int('How long the kubelet was down, for the change and for its undoing. In milliseconds.'),
     podsEvicted: int('Pods that the drain moved to other nodes.'),
     podsRemoved: int('Pods that were restarted in place: their sandboxes were removed on the node.'),
     images: carriedImages,

@@ -240,7 +240,9 @@ export const carriedImages = obj(
 
 const sentences = (description: string) => list(description, str('One sentence.', { maxLength: 512 }), { maxItems: 32 })
 
-export const reclaimableBytes = int('What the store of the former engine still takes on disk.')
+export const reclaimableBytes = int(
+  'What the images of the former engine take on disk, as that engine counted them before it was left. In bytes.',
+)
 export const residue = sentences('What is left of the former engine on the host, and how to get rid of it.')
 export const notes = sentences(
   'What else a person should know of the change, such as flags of the kubelet that were removed because it refuses them.',
@@ -262,7 +264,10 @@ const status = obj('What the agent of the node says.', {
   observed,
   changes: fileChanges,
   steps: stepTimings,
-  kubeletDownMilliseconds: milliseconds('How long the kubelet was down.'),
+  prepareMilliseconds: milliseconds(
+    'How long the preparation took, downloads among it, while the node was in service.',
+  ),
+  kubeletDownMilliseconds: milliseconds('How long the kubelet was down, for the change and for its undoing.'),
   podsRemoved: int('Pod sandboxes that were removed on the node for the change.'),
   images: carriedImages,
   reclaimableBytes,

@@ -15,6 +15,13 @@ export async function imagesInUse(client: CriClient): Promise<readonly string[]>
   return [...new Set(used.flatMap(({ repoTags }) => repoTags))].sort()
 }
 
+/** What images take on disk, as the engine counts it; undefined when it has not counted yet. */
+export async function imageBytes(client: CriClient): Promise<number | undefined> {
+  const { imageFilesystems } = await client.call('imageFsInfo', {})
+  const bytes = imageFilesystems.reduce((sum, { usedBytes }) => sum + (usedBytes?.value ?? 0n), 0n)
+  return bytes === 0n ? undefined : Number(bytes)
+}
+
 /** Pulls an image that the engine does not hold, without credentials: what needs them is carried over, or the kubelet's to pull. */
 export async function pullMissing(client: CriClient, name: string, deadlineMs: number): Promise<void> {
   const image = { image: name }

@@ -1,7 +1,7 @@
 /** What the engine says of an open change. Pure. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Instant } from '../host/boot-clock.ts'
-import type { Order } from '../journal/records.ts'
+import type { Order, Shown } from '../journal/records.ts'
 import type { Work } from './work.ts'
 
 /** The API takes no more. */
@@ -15,18 +15,34 @@ export function elapsedMs(from: Instant, to: Instant): number {
 }
 
 function steps({ timings, end }: Work, now: Instant): NonNullable<NodeRuntimeStatus['steps']> {
-  const all = timings.map(({ name, begin }, index) => {
-    const durationMilliseconds = elapsedMs(begin, timings[index + 1]?.begin ?? end ?? now)
+  const all = timings.map(({ name, begin, end: own }, index) => {
+    const durationMilliseconds = elapsedMs(begin, own ?? timings[index + 1]?.begin ?? end ?? now)
     return { name, startTime: begin.wall, durationMilliseconds }
   })
   return all.slice(-maxSteps)
 }
 
-/** Undefined while the kubelet is still down, or when it never was. */
+/** What stops the kubelet. */
+const stops: readonly string[] = ['stop-kubelet', 'undo start-kubelet']
+
+/** Undefined while the kubelet is still down, or when it never was. Between the proof and an undoing it was up. */
 function kubeletDown({ change, timings, end }: Work): number | undefined {
-  if (change.kubeletUnit === undefined) return undefined
-  const stop = timings.find(({ name }) => name === 'stop-kubelet')
-  return stop && end ? elapsedMs(stop.begin, end) : undefined
+  if (change.kubeletUnit === undefined || end === undefined) return undefined
+  let [downMs, since]: [number | undefined, Instant | undefined] = [undefined, undefined]
+  for (const [index, timing] of timings.entries()) {
+    if (stops.includes(timing.name)) since ??= timing.begin
+    const up = timing.end ?? (index === timings.length - 1 ? end : undefined)
+    if (!since || !up) continue
+    downMs = (downMs ?? 0) + elapsedMs(since, up)
+    since = undefined
+  }
+  return downMs
+}
+
+/** Of an engine that the node has gone back to nothing is to be reclaimed. */
+function shown({ shown, stage }: Work): Shown {
+  const { reclaimableBytes: _, ...rest } = shown
+  return stage.name === 'back' || stage.name === 'failed' ? rest : shown
 }
 
 function stage({ stage, order }: Work): Pick<NodeRuntimeStatus, 'phase' | 'message' | 'reason' | 'failedStep'> {
@@ -60,7 +76,7 @@ export function answerOf(work: Work, now: Instant): NodeRuntimeStatus {
   return {
     ...about(work.order),
     ...stage(work),
-    ...work.shown,
+    ...shown(work),
     steps: steps(work, now),
     podsRemoved: work.findings.podsRemoved,
     ...(down !== undefined && { kubeletDownMilliseconds: down }),

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../kube/clock.ts'
 import { CriClient } from '../cri/client.ts'
 import { type PodSandbox, PodSandboxState } from '../cri/gen/runtime.ts'
-import { imagesInUse, pullMissing } from '../cri/images.ts'
+import { imageBytes, imagesInUse, pullMissing } from '../cri/images.ts'
 import { removeAllSandboxes } from '../cri/sandboxes.ts'
 import { waitForCri } from '../cri/wait.ts'
 import { cleanUpProofs } from '../proof/clean-up.ts'
@@ -33,6 +33,11 @@ async function withClient<T>(endpoint: string, act: (client: CriClient) => Promi
 /** Tags of the images that containers behind an endpoint were made from. */
 export function imagesAt(endpoint: string): Promise<readonly string[]> {
   return withClient(endpoint, imagesInUse)
+}
+
+/** What the images behind an endpoint take on disk. */
+export function imageBytesAt(endpoint: string): Promise<number | undefined> {
+  return withClient(endpoint, imageBytes)
 }
 
 /** How many pods run behind an endpoint. */

@@ -49,9 +49,13 @@ export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }:
   return {
     plan: async (order, pasts, memory) => {
       // The runtime too: what is loaded now does not make the kubelet wait later.
-      const [planning, { imagesAt }] = await Promise.all([import('./planning.ts'), import('./cri-runtime.ts')])
+      const [planning, { imageBytesAt, imagesAt }] = await Promise.all([
+        import('./planning.ts'),
+        import('./cri-runtime.ts'),
+      ])
       const make = isOnlyProof ? planning.prover : planning.planner
-      return make({ host, staging, clock, imagesInUse: imagesAt, stateFolder, ...more })(order, pasts, memory)
+      const cri = { imagesInUse: imagesAt, imageBytes: imageBytesAt }
+      return make({ host, staging, clock, ...cri, stateFolder, ...more })(order, pasts, memory)
     },
     provisions: {
       install: async (packages) => (await import('../sources/packages/change.ts')).installPackages(host, packages),

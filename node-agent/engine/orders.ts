@@ -7,7 +7,7 @@ import { answered, type Memory, released } from '../journal/memory.ts'
 import type { Order } from '../journal/records.ts'
 import { about } from './answer.ts'
 import type { Ledger } from './ledger.ts'
-import type { Decision } from './machine.ts'
+import { type Decision, isFor } from './machine.ts'
 import { keepBytes, type Prepared, type Preparing, prepare } from './prepare.ts'
 
 export interface Ordering extends Preparing {
@@ -65,13 +65,23 @@ type Preparation = Extract<OrderDecision, { do: 'prepare' }>
 
 async function prepareOrder(parts: Ordering, ledger: Ledger, { order, open }: Preparation): Promise<void> {
   ledger.say({ ...about(order), phase: 'Preparing' })
+  const beginMs = parts.clock.monotonicMs()
   const prepared = await prepare(parts, order, ledger.state.memory)
   // Another order came: this one is no longer wanted, least of all its change.
   if (ledger.state.order !== order) return
   if (isRefusal(prepared)) return remember(ledger, order, { phase: 'Refused', ...prepared })
   const message = sentence(prepared)
-  if (!open) return remember(ledger, order, { phase: 'Prepared', message, ...prepared.shown })
-  await openChange(parts, ledger, order, prepared)
+  const tookMs = Math.round(parts.clock.monotonicMs() - beginMs)
+  const prepareMilliseconds = open ? (firstTook(ledger, order) ?? tookMs) : tookMs
+  const shown = { ...prepared.shown, prepareMilliseconds }
+  if (!open) return remember(ledger, order, { phase: 'Prepared', message, ...shown })
+  await openChange(parts, ledger, order, { ...prepared, shown })
+}
+
+/** What is prepared once more right before the change is on the node by then: the first time is the one that took its time. */
+function firstTook(ledger: Ledger, order: Order): number | undefined {
+  const { answer } = ledger.state.memory
+  return answer?.phase === 'Prepared' && isFor(order, answer) ? answer.prepareMilliseconds : undefined
 }
 
 function sentence({ planned }: Prepared): string {

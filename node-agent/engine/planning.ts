@@ -35,6 +35,8 @@ export interface Planning {
   readonly clock: Clock
   /** Tags of the images that containers behind a CRI endpoint were made from. */
   readonly imagesInUse: (endpoint: string) => Promise<readonly string[]>
+  /** What the images behind a CRI endpoint take on disk; undefined when the engine does not know. */
+  readonly imageBytes: (endpoint: string) => Promise<number | undefined>
   readonly stateFolder: string
   /** A person is at the machine, and no cluster's agent. */
   readonly embedded?: Embedding
@@ -136,6 +138,16 @@ async function imagesOf(planning: Planning, { observation, order, plan, to }: Co
   )
 }
 
+/** An engine that is left keeps its store. One that cannot tell what is in it is left all the same. */
+async function left(
+  { imageBytes }: Planning,
+  { observation: { engine, kubelet }, plan }: Composing,
+): Promise<Pick<Planned, 'reclaimableBytes'>> {
+  if (!engine || plan.action !== 'DrainSwitch') return {}
+  const reclaimableBytes = await imageBytes(kubelet?.endpoint ?? endpointOf(engine)).catch(() => undefined)
+  return reclaimableBytes === undefined ? {} : { reclaimableBytes }
+}
+
 const noNetwork =
   'The network of pods is not proven, because there is no configuration of CNI on this machine yet: the pods of the proof run in the network of the host.'
 
@@ -172,6 +184,7 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
     notes: [...plan.notes, ...(isToNone ? [] : embedded.notes)],
     change: { ...changeOf(composing, states, images), ...(!isToNone && embedded.change) },
     ...(shown && { images: shown }),
+    ...(await left(planning, composing)),
   }
 }
 

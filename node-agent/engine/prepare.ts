@@ -16,6 +16,8 @@ export interface Planned {
   readonly notes: NonNullable<NodeRuntimeStatus['notes']>
   /** What is known of images beforehand. */
   readonly images?: NonNullable<NodeRuntimeStatus['images']>
+  /** What the store of the engine that is left takes on disk. */
+  readonly reclaimableBytes?: number
 }
 
 /** Looks at the node and plans. */
@@ -95,10 +97,14 @@ export async function prepare(
     if (other) return other
     const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory)
     if (isRefusal(plan)) return { ...plan, observed }
-    const { change, changes, edits, images, notes } = plan
+    const { change, changes, edits, images, notes, reclaimableBytes } = plan
     const refusal = harsherThanPrepared(order, memory, change.action) ?? (await noSpace(preparing, edits))
     if (refusal) return { ...refusal, observed }
-    const told = { ...(notes.length > 0 && { notes }), ...(images && { images }) }
+    const told = {
+      ...(notes.length > 0 && { notes }),
+      ...(images && { images }),
+      ...(reclaimableBytes !== undefined && { reclaimableBytes }),
+    }
     return { planned: plan, shown: { action: change.action, changes, observed, ...told } }
   } catch (error) {
     return { reason: 'PrepareFailed', message: (error as Error).message }

@@ -22,6 +22,8 @@ type Stage =
 export interface Timing {
   readonly name: string
   readonly begin: Instant
+  /** Absent: the next one began when it ended. */
+  readonly end?: Instant
 }
 
 export interface Work {
@@ -36,7 +38,7 @@ export interface Work {
   /** The boot in which the last step was begun. */
   readonly boot: string
   readonly timings: readonly Timing[]
-  /** When the last pass through the steps ended. */
+  /** When the last pass through the steps ended; absent while one is under way. */
   readonly end?: Instant
   readonly findings: Findings
 }
@@ -73,13 +75,15 @@ function begun(work: Work, { name, at, findings }: Extract<JournalRecord, { type
 
 function proven(work: Work, { at, findings }: Extract<JournalRecord, { type: 'proven' }>): Work {
   const touched = stepsOf(work.change).length
-  return { ...work, stage: { name: 'proven', at, courier: false }, touched, end: at, findings }
+  const timings = work.timings.map((timing, index, all) => (index === all.length - 1 ? { ...timing, end: at } : timing))
+  return { ...work, stage: { name: 'proven', at, courier: false }, touched, timings, end: at, findings }
 }
 
 /** A record that has no meaning where it stands changes nothing. */
 export function record(work: Work | undefined, entry: JournalRecord): Work | undefined {
   if (entry.type === 'open') return opened(entry)
   if (!work) return undefined
+  const { end: _, ...anew } = work
   const { stage } = work
   switch (entry.type) {
     case 'step':
@@ -90,10 +94,10 @@ export function record(work: Work | undefined, entry: JournalRecord): Work | und
       return stage.name === 'proven' ? { ...work, stage: { ...stage, courier: true } } : work
     case 'again': {
       const steps = stepsAgain(work.change)
-      return { ...work, stage: { name: 'forward', since: entry.at, steps, next: 0 }, timings: [] }
+      return { ...anew, stage: { name: 'forward', since: entry.at, steps, next: 0 }, timings: [] }
     }
     case 'back':
-      return { ...work, stage: { name: 'back', why: entry.why } }
+      return { ...anew, stage: { name: 'back', why: entry.why } }
     case 'restored':
       return stage.name === 'back' ? { ...work, stage: { ...stage, restored: entry.at.boot } } : work
     case 'failed':

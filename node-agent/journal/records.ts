@@ -105,7 +105,10 @@ export interface Why {
 }
 
 /** What the status shows of a plan. */
-export type Shown = Pick<NodeRuntimeStatus, 'action' | 'changes' | 'images' | 'notes' | 'observed'>
+export type Shown = Pick<
+  NodeRuntimeStatus,
+  'action' | 'changes' | 'images' | 'notes' | 'observed' | 'prepareMilliseconds' | 'reclaimableBytes'
+>
 
 export type JournalRecord =
   /** The change begins: the deadline counts from here. */

@@ -34,8 +34,9 @@ export function entryOf(runtime: NodeRuntime, outcome: Outcome, now: Date): Repo
 
 /** What the change did beside its steps. */
 function effectsOf(status: NodeRuntimeStatus): Partial<ReportNode> {
-  const { kubeletDownMilliseconds, podsRemoved, images, reclaimableBytes, residue, notes } = status
+  const { prepareMilliseconds, kubeletDownMilliseconds, podsRemoved, images, reclaimableBytes, residue, notes } = status
   return {
+    ...(prepareMilliseconds !== undefined && { prepareMilliseconds }),
     ...(kubeletDownMilliseconds !== undefined && { kubeletDownMilliseconds }),
     ...(podsRemoved !== undefined && { podsRemoved }),
     ...(images && { images }),

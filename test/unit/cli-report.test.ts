@@ -119,6 +119,7 @@ const full: MigrationReport = {
         action: 'DrainRestart',
         startTime: at(1000),
         completionTime: at(31_000),
+        prepareMilliseconds: 42_000,
         drainMilliseconds: 10_000,
         kubeletDownMilliseconds: 5000,
         podsEvicted: 3,
@@ -168,6 +169,7 @@ t.test('both forms tell what a change of the engine did, where it failed and how
     'Step prove failed. crun failed',
     'before: docker, driver cgroupfs (kubelet ?), handlers ?, at unix:///run/cri-dockerd.sock',
     'handlers ? (runc 1.3.0)',
+    '- prepare 42.0 s · turn 30.0 s',
     'pods moved 3 · pods restarted in place 2 · images carried 7 (412 MB) · disk to reclaim 1.5 GB',
     'steps: stop-kubelet 500 ms → prove 1.5 s\n- rollback: undo stop-kubelet 1.0 s\n',
     '- Worth knowing:\n  - big:1 is pulled by the kubelet: the disk is full\n  - --network-plugin=cni was removed: the kubelet refuses it\n- Left behind:\n  - /var/lib/docker takes 1.5 GB',
@@ -180,6 +182,7 @@ t.test('both forms tell what a change of the engine did, where it failed and how
     '<td>unix:///run/cri-dockerd.sock</td>',
     '<b>7 (412 MB)</b><span>images carried</span>',
     '<b>1.5 GB</b><span>disk to reclaim</span>',
+    '<b>42.0 s</b><span>prepare</span>',
     '<h3>Worth knowing</h3><ul><li>big:1 is pulled',
     '<h3>Left behind</h3><ul><li>/var/lib/docker',
   ])

@@ -8,6 +8,7 @@ import { systemClock } from '../../kube/clock.ts'
 import { CriClient, engineCgroupDriver } from '../../node-agent/cri/client.ts'
 import type { CriError } from '../../node-agent/cri/error.ts'
 import { ContainerState, NamespaceMode, type PodSandboxConfig } from '../../node-agent/cri/gen/runtime.ts'
+import { imageBytes } from '../../node-agent/cri/images.ts'
 import { type RemoveOptions, removeAllSandboxes } from '../../node-agent/cri/sandboxes.ts'
 import { waitForCri } from '../../node-agent/cri/wait.ts'
 import { FakeEngine, type FakeOptions, type Faults } from './cri-fake-engine.ts'
@@ -163,6 +164,13 @@ t.test('something else on the socket is no engine', async (t) => {
     t.teardown(() => server.close())
     t.match((await errorOf(clientOf(t, join(folder, 's.sock')).call('version', {}, 2_000))).message, message, name)
   }
+})
+
+t.test('what images take on disk, once the engine has counted', async (t) => {
+  const { engine, client } = await given(t)
+  t.equal(await imageBytes(client), 5_000_000_000, 'more than 32 bits')
+  engine.faults = { imageFsInfo: () => ({ imageFilesystems: [{ usedBytes: { value: 0n } }] }) }
+  t.equal(await imageBytes(client), undefined)
 })
 
 t.test('waiting for an engine', async (t) => {

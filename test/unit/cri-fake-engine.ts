@@ -160,6 +160,7 @@ export class FakeEngine {
     imageStatus: () => ({ image: theImage }),
     listImages: () => ({ images: [theImage] }),
     pullImage: () => ({ imageRef: theImage.id }),
+    imageFsInfo: () => ({ imageFilesystems: [{ usedBytes: { value: 5_000_000_000n } }, {}] }),
     runPodSandbox: ({ config, runtimeHandler }) => {
       const id = this.#id()
       const ip = `127.77.${++addresses >> 8}.${addresses & 255}`

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { answerOf } from '../../node-agent/engine/answer.ts'
 import { type Decision, decide, type State } from '../../node-agent/engine/machine.ts'
-import { replay } from '../../node-agent/engine/work.ts'
+import { replay, undoing } from '../../node-agent/engine/work.ts'
 import type { Side } from '../../node-agent/engines/engine.ts'
 import type { Instant } from '../../node-agent/host/boot-clock.ts'
 import { answered, committed, freshMemory, undone } from '../../node-agent/journal/memory.ts'
@@ -315,6 +315,31 @@ t.test('what the status says of an open change', async (t) => {
       { name: 'start-kubelet', durationMilliseconds: 4000 },
     ],
   })
+  const undone = undoing(
+    replay([open, step('stop-kubelet', 1), step('start-kubelet', 6), proven, back])!,
+    'start-kubelet',
+    at(21),
+  )
+  t.equal(answerOf(undone, at(22)).kubeletDownMilliseconds, undefined, 'it is still down')
+  t.match(
+    answerOf({ ...undone, end: at(25) }, at(25)),
+    {
+      kubeletDownMilliseconds: 9000 + 4000,
+      steps: [
+        {},
+        { name: 'start-kubelet', durationMilliseconds: 4000 },
+        { name: 'undo start-kubelet', durationMilliseconds: 4000 },
+      ],
+    },
+    'while the node waited to be committed it was up',
+  )
+  const halfway = undoing(replay([open, step('stop-kubelet', 1), back])!, 'stop-kubelet', at(21))
+  t.equal(answerOf({ ...halfway, end: at(25) }, at(25)).kubeletDownMilliseconds, 24_000)
+  const leaving = { ...open, shown: { action: 'DrainSwitch', reclaimableBytes: 7, prepareMilliseconds: 8 } } as const
+  t.match(answerOf(replay([leaving, proven])!, at(99)), { reclaimableBytes: 7, prepareMilliseconds: 8 })
+  const stayed = answerOf(replay([leaving, proven, back])!, at(99))
+  t.match(stayed, { prepareMilliseconds: 8 })
+  t.notOk('reclaimableBytes' in stayed, 'what the node goes back to is not for the taking')
   t.match(answerOf(replay([open, back])!, at(99)), {
     phase: 'RollingBack',
     reason: 'StepFailed',

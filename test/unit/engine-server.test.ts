@@ -9,6 +9,7 @@ import { silentLog } from '../../kube/log.ts'
 import { NodeEngine } from '../../node-agent/engine/engine.ts'
 import { Ledger } from '../../node-agent/engine/ledger.ts'
 import { parseOptions } from '../../node-agent/engine/options.ts'
+import type { Plan } from '../../node-agent/engine/prepare.ts'
 import { serve } from '../../node-agent/engine/server.ts'
 import { unitsOf } from '../../node-agent/engine/units.ts'
 import { bootClock } from '../../node-agent/host/boot-clock.ts'
@@ -25,7 +26,12 @@ interface Reply {
   readonly body: { run: string; seq: number; status: Record<string, unknown>; message: string }
 }
 
-async function engine(t: Test, before?: (store: Store) => Promise<void>) {
+const refusing: Plan = async () => ({
+  observed: {},
+  plan: { reason: 'EngineUnknown', message: 'There is no engine.' },
+})
+
+async function engine(t: Test, before?: (store: Store) => Promise<void>, plan: Plan = refusing) {
   // Not a fixture of tap: that is gone before the engine has ended.
   const folder = await mkdtemp(join(tmpdir(), 'drydock-engine-'))
   const store = new Store(nodeDisk, join(folder, 'state'))
@@ -47,7 +53,7 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>) {
       importImages: refused,
     },
     kubeletHealthy: async () => true,
-    plan: async () => ({ observed: {}, plan: { reason: 'EngineUnknown', message: 'There is no engine.' } }),
+    plan,
     look: async () => ({ kubeletVersion: '1.36.3' }),
     residue: async () => [],
     tidy: async () => {},
@@ -114,6 +120,30 @@ t.test('an order and its answer', async (t) => {
   t.match((await phase('Refused', 8)).body.status, { revision: 'r1', reason: 'EngineUnknown' }, 'the answer stands')
   while (!node.idle) await systemClock.sleep(5)
 })
+
+t.test(
+  'the time that a preparation took is that of the first one, and what is left behind is told with it',
+  async (t) => {
+    const side = { name: 'none', units: [], endpoint: '' } as const
+    const wanted = { handlers: [], cgroupDriver: 'systemd', cgroupVersion: 'v2' } as const
+    const change = { action: 'DrainSwitch', from: side, to: side, units: [], image: 'agent', wanted } as const
+    const delays = [300]
+    const plan: Plan = async () => {
+      await systemClock.sleep(delays.shift() ?? 0)
+      return { observed: {}, plan: { edits: [], changes: [], notes: [], change, reclaimableBytes: 5 } }
+    }
+    const { ask, phase } = await engine(t, undefined, plan)
+    await ask('PUT', '/v1/order', order)
+    const { prepareMilliseconds, reclaimableBytes } = (await phase('Prepared')).body.status
+    t.ok(Number(prepareMilliseconds) >= 300, `${prepareMilliseconds} ms`)
+    t.equal(reclaimableBytes, 5)
+    await ask('PUT', '/v1/order', { ...order, permit: 'Switch' })
+    t.match((await phase('Proven')).body.status, { prepareMilliseconds, reclaimableBytes })
+    await ask('PUT', '/v1/order', { ...order, permit: 'Rollback' })
+    const { status } = (await phase('RolledBack')).body
+    t.match(status, { prepareMilliseconds, reclaimableBytes: undefined })
+  },
+)
 
 t.test('what is wrong with an order is said', async (t) => {
   const { ask } = await engine(t)

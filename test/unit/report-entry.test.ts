@@ -80,6 +80,7 @@ t.test('an entry holds the turn, before and after', async (t) => {
 
 t.test('an entry holds what a change of the engine did to the node', async (t) => {
   const effects = {
+    prepareMilliseconds: 9_000,
     kubeletDownMilliseconds: 2_500,
     podsRemoved: 4,
     images: { carried: 7, bytes: 400_000_000, message: 'registry.example/big:1 is pulled: the disk is full' },
