@@ -19,15 +19,18 @@ export interface WaitOptions {
  */
 export async function waitForCri(socket: string, { deadlineMs, clock }: WaitOptions): Promise<CriClient> {
   const end = clock.monotonicMs() + deadlineMs
+  let failure: Error | undefined
   for (;;) {
+    const leftMs = end - clock.monotonicMs()
+    // A try without time would only say that there was none.
+    if (failure && leftMs < pauseMs) {
+      throw new Error(`the engine did not become ready within ${deadlineMs} ms: ${failure.message}`, { cause: failure })
+    }
     const client = new CriClient(socket)
-    const failure = await unready(client, Math.min(tryMs, end - clock.monotonicMs())).catch((error: CriError) => error)
+    failure = await unready(client, Math.min(tryMs, leftMs)).catch((error: CriError) => error)
     if (!failure) return client
     client.close()
     if ('isNotServed' in failure && failure.isNotServed) throw failure
-    if (clock.monotonicMs() + pauseMs >= end) {
-      throw new Error(`the engine did not become ready within ${deadlineMs} ms: ${failure.message}`, { cause: failure })
-    }
     await clock.sleep(pauseMs)
   }
 }
