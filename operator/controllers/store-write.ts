@@ -1,6 +1,6 @@
 /** Writes that hold only if nobody else wrote in between. */
 import type { KubeClient } from '../../kube/client.ts'
-import { isConflict, isInvalid } from '../../kube/errors.ts'
+import { isConflict, isInvalid, isNotFound } from '../../kube/errors.ts'
 import type { KubeObject, ResourceType } from '../../kube/resource.ts'
 import type { Store } from './store.ts'
 
@@ -11,7 +11,7 @@ export interface Place<T extends KubeObject> {
   readonly name: string
 }
 
-/** Writes on what was planned with. When that has changed, nothing is written and the object is read anew. */
+/** Writes on what was planned with. When that has changed or is gone, nothing is written and the object is read anew. */
 export async function atVersion<T extends KubeObject>(
   client: Pick<KubeClient, 'get'>,
   { type, store, name }: Place<T>,
@@ -20,7 +20,7 @@ export async function atVersion<T extends KubeObject>(
   try {
     store.remember(await write())
   } catch (error) {
-    if (!isConflict(error)) throw error
+    if (!isConflict(error) && !isNotFound(error)) throw error
     await refresh(client, { type, store, name })
   }
 }

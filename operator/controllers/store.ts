@@ -1,6 +1,8 @@
 import type { Reflector } from '../../kube/reflector.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 
+type Seen<T extends KubeObject> = Pick<Reflector<T>, 'get' | 'list' | 'state'>
+
 /**
  * What a reflector has seen and what we wrote since.
  *
@@ -8,12 +10,12 @@ import type { KubeObject } from '../../kube/resource.ts'
  * take one node too many; so each write is remembered until the watch has caught up with it.
  */
 export class Store<T extends KubeObject> {
-  readonly #reflector: Pick<Reflector<T>, 'get' | 'list'>
+  readonly #reflector: Seen<T>
   readonly #project: (object: T) => T
   readonly #written = new Map<string, T>()
 
   /** `project` is that of the reflector. */
-  constructor(reflector: Pick<Reflector<T>, 'get' | 'list'>, project: (object: T) => T) {
+  constructor(reflector: Seen<T>, project: (object: T) => T) {
     this.#reflector = reflector
     this.#project = project
   }
@@ -22,14 +24,23 @@ export class Store<T extends KubeObject> {
     const seen = this.#reflector.get(name)
     const written = this.#written.get(name)
     if (!written) return seen
-    if (seen && !isOlder(seen, written)) {
-      this.#written.delete(name)
-      return seen
-    }
-    return written
+    if (!this.#hasCaughtUp(seen, written)) return written
+    this.#written.delete(name)
+    return seen
+  }
+
+  /**
+   * An object that ended may be remembered after its end was seen: the answer to the last write and the event travel
+   * apart. The watch that has come further than the write and does not have the object knows better.
+   */
+  #hasCaughtUp(seen: T | undefined, { metadata }: T): boolean {
+    const { state } = this.#reflector
+    const upTo = [seen?.metadata.resourceVersion, state.phase === 'watch' ? state.resourceVersion : undefined]
+    return upTo.some((version = '') => !isOlder(version, metadata.resourceVersion))
   }
 
   list(): T[] {
+    if (this.#written.size === 0) return [...this.#reflector.list()]
     const names = new Set([...this.#reflector.list().map(nameOf), ...this.#written.keys()])
     return [...names].flatMap((name) => this.get(name) ?? [])
   }
@@ -49,8 +60,7 @@ export class Store<T extends KubeObject> {
 
 const nameOf = ({ metadata }: KubeObject): string => metadata.name ?? ''
 
-/** Resource versions of one type grow, and are decimal numbers of any length. */
-function isOlder(a: KubeObject, b: KubeObject): boolean {
-  const [left = '', right = ''] = [a.metadata.resourceVersion, b.metadata.resourceVersion]
+/** Resource versions of one type grow, and are decimal numbers of any length; the empty one is older than any. */
+function isOlder(left: string, right = ''): boolean {
   return left.length === right.length ? left < right : left.length < right.length
 }

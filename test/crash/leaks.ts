@@ -3,8 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { installProgram } from '../support/on-node.ts'
 
-/** What pods and engines still remove of their own accord is not left behind: it is looked at again so long. */
-const patienceMs = 45_000
+/**
+ * What pods and engines still remove of their own accord is not left behind: it is looked at again so long. Docker is the
+ * slowest: it unmounts the network namespaces of ended containers once a minute.
+ */
+const patienceMs = 90_000
 
 /** What is there, as sentences; empty when the node is clean. */
 export async function leaksOf(cluster: Cluster, node: string): Promise<readonly string[]> {

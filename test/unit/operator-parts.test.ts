@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
 import type { Clock } from '../../kube/clock.ts'
+import type { ReflectorState } from '../../kube/reflector.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
 import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
@@ -18,7 +19,12 @@ t.test('a store shows our own write until the watch has caught up', async (t) =>
     metadata: { name: 'a', resourceVersion, labels: { value } },
   })
   const seen = new Map<string, KubeObject>([['a', object('9')]])
-  const store = new Store<KubeObject>({ get: (name) => seen.get(name), list: () => [...seen.values()] }, (one) => one)
+  const reflector = {
+    get: (name: string) => seen.get(name),
+    list: () => [...seen.values()],
+    state: { phase: 'watch', failures: 0, resourceVersion: '9' } as ReflectorState,
+  }
+  const store = new Store<KubeObject>(reflector, (one) => one)
   store.remember(object('11', 'ours'))
   t.equal(store.get('a')?.metadata.labels?.['value'], 'ours')
   seen.set('a', object('10'))
@@ -30,6 +36,13 @@ t.test('a store shows our own write until the watch has caught up', async (t) =>
   store.remember(object('13'))
   store.forget('a')
   t.same(store.list(), [], 'deleted')
+  store.remember(object('14'))
+  t.equal(store.get('a')?.metadata.resourceVersion, '14', 'the watch has not come so far')
+  reflector.state = { phase: 'list', failures: 0 }
+  t.equal(store.get('a')?.metadata.resourceVersion, '14', 'nobody knows how far the cache is')
+  reflector.state = { phase: 'watch', failures: 0, resourceVersion: '15' }
+  t.equal(store.get('a'), undefined, 'its end was seen before the answer to the last write')
+  t.same(store.list(), [])
 })
 
 t.test('the command line', async (t) => {

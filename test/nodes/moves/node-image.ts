@@ -16,7 +16,7 @@ find /etc /usr/lib/systemd/system /usr/local/lib/systemd /var/lib/kubelet/config
   if [ -L "$path" ]; then echo "$path -> $(readlink "$path")"; else echo "$path $(stat -c '%a %U' "$path") $(sha256sum < "$path")"; fi
 done
 for unit in ${units.join(' ')}; do echo "unit $unit $(systemctl is-enabled "$unit" 2>/dev/null) $(systemctl is-active "$unit")"; done
-dpkg-query -W -f 'package \${Package} \${Version} \${db:Status-Abbrev}\\n' containerd runc crun docker.io 2>/dev/null
+dpkg-query -W -f 'package \${Package} \${Version} \${db:Status-Abbrev}\\n' containerd runc crun docker.io 2>/dev/null || true
 apt-mark showhold | sed 's/^/hold /'
 `
 
