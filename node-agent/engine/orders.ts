@@ -104,7 +104,7 @@ async function openChange(parts: Ordering, ledger: Ledger, order: Order, { plann
   try {
     // The fence of this order must be known to whoever comes after a crash.
     await ledger.save()
-    const change = { ...planned.change, files: await keepBytes(ledger.store, planned.edits) }
+    const change = { ...planned.change, files: await keepBytes(parts, ledger.state.memory, planned.edits) }
     await ledger.record({ type: 'open', at, id: `${at.boot}/${at.monotonicMs}`, order, change, shown })
   } catch (error) {
     const message = `The change could not be recorded: ${(error as Error).message}`

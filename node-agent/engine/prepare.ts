@@ -111,16 +111,30 @@ export async function prepare(
   }
 }
 
+/** Folders above a file that are not there yet, or are there because of Drydock; the innermost first. */
+async function foldersMade(host: Host, own: ReadonlySet<string>, path: string): Promise<readonly string[]> {
+  const folder = dirname(path)
+  if (!own.has(folder) && (await host.realPath(folder)) !== undefined) return []
+  return [folder, ...(await foldersMade(host, own, folder))]
+}
+
 /** Keeps the bytes that the change and its undoing need; durable when it returns. */
-export async function keepBytes(store: Store, edits: readonly FileEdit[]): Promise<readonly FileRecord[]> {
+export async function keepBytes(
+  { host, store }: Pick<Preparing, 'host' | 'store'>,
+  memory: Memory,
+  edits: readonly FileEdit[],
+): Promise<readonly FileRecord[]> {
+  const own = new Set(Object.values(memory.files).flatMap(({ folders = [] }) => folders))
   const records: FileRecord[] = []
   for (const { path, before, after, original, mode } of edits) {
+    const folders = await foldersMade(host, own, path)
     records.push({
       path,
       before: await store.blobs.put(before),
       after: await store.blobs.put(after),
       original: await store.blobs.put(original),
       ...(mode !== undefined && { mode }),
+      ...(folders.length > 0 && { folders }),
     })
   }
   return records

@@ -25,6 +25,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>
   /** Nothing happens when there is no such file. */
   unlink(path: string): Promise<void>
-  /** Makes a folder, and those above it, when missing. */
+  /** Makes a folder, and those above it, when missing. Each survives a power cut only after `sync` of the one above it. */
   makeFolder(path: string, mode: number): Promise<void>
+  /** Removes an empty folder. Nothing happens when there is none, when something is in it, or when it is something else. */
+  removeFolder(path: string): Promise<void>
 }

@@ -19,6 +19,12 @@ function temporaryOf(file: string): string {
   return join(dirname(file), `.${basename(file)}.drydock`)
 }
 
+/** Removes an empty folder. One that something is in stays, and survives a power cut from now on. */
+export async function removeFolder(disk: Disk, path: string): Promise<void> {
+  await disk.removeFolder(path)
+  await syncFolder(disk, path)
+}
+
 /** Replaces a file as a whole; mode and owner of what was there stay. */
 export async function replaceFile(
   disk: Disk,

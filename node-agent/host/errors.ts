@@ -24,6 +24,11 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
+export function isNotEmpty(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ENOTEMPTY' || code === 'EEXIST'
+}
+
 /** The error of a write, with a type where the answer to it differs. */
 export function writeError(error: unknown, path: string): Error {
   const code = codeOf(error)

@@ -35,6 +35,8 @@ export interface Host {
   /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there; a new file is root's, with `mode` or 0644. */
   replaceFile(path: string, bytes: Buffer, mode?: number): Promise<void>
   removeFile(path: string): Promise<void>
+  /** Removes a folder that nothing is in. One that something is in stays, and survives a power cut from now on. */
+  removeFolder(path: string): Promise<void>
   /** Makes a file, or its absence, as it is now survive a power cut: a crash may have come before the fsync. */
   makeDurable(path: string): Promise<void>
   /** Removes what a crash left of a replacement of this file. */

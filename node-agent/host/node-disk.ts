@@ -9,11 +9,12 @@ import {
   readFile,
   realpath,
   rename,
+  rmdir,
   truncate,
   unlink,
 } from 'node:fs/promises'
 import type { Attributes, Disk } from './disk.ts'
-import { isMissing, writeError } from './errors.ts'
+import { isMissing, isNotEmpty, writeError } from './errors.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
@@ -82,4 +83,10 @@ export const nodeDisk: Disk = {
     writing(path, async () => {
       await mkdir(path, { recursive: true, mode })
     }),
+  removeFolder: (path) =>
+    writing(path, () =>
+      rmdir(path).catch((error) => {
+        if (!isMissing(error) && !isNotEmpty(error)) throw error
+      }),
+    ),
 }

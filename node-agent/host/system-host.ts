@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { discardUnfinished, makeDurable, removeFile, replaceFile } from './durable.ts'
+import { discardUnfinished, makeDurable, removeFile, removeFolder, replaceFile } from './durable.ts'
 import { isMissing } from './errors.ts'
 import type { Host, Ran } from './host.ts'
 import { nodeDisk } from './node-disk.ts'
@@ -77,6 +77,7 @@ export function systemHost(): Host {
     makeDurable: (path) => makeDurable(nodeDisk, path),
     discardUnfinished: (path) => discardUnfinished(nodeDisk, path),
     removeFile: (path) => removeFile(nodeDisk, path),
+    removeFolder: (path) => removeFolder(nodeDisk, path),
     run: runProgram,
     ...systemdUnits(runProgram, nodeDisk),
   }

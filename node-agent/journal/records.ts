@@ -27,6 +27,8 @@ export interface FileRecord {
   readonly original: BlobName
   /** Of a file that there was none of. */
   readonly mode?: number
+  /** Folders above it that Drydock makes, the innermost first: without a file in them they go again. */
+  readonly folders?: readonly string[]
 }
 
 /** What a proof must show. */

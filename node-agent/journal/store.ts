@@ -50,6 +50,7 @@ export class Store {
 
   /** Opens the journal with its first record. */
   async open(record: JournalRecord): Promise<void> {
+    for (const folder of [this.folder, this.blobs.folder]) await makeDurable(this.#disk, folder)
     await replaceFile(this.#disk, this.#path('reserve'), Buffer.alloc(reserveBytes, 1), secret)
     const line = encodeLine(record)
     try {

@@ -19,6 +19,13 @@ async function reload({ host, change }: Files): Promise<void> {
   if (change.files.some(({ path }) => unitFolders.test(path))) await host.daemonReload()
 }
 
+/** What Drydock made for its files goes with them, unless somebody has put something there. */
+async function removeEmptied({ host, change }: Files): Promise<void> {
+  const folders = new Set(change.files.flatMap(({ folders = [] }) => folders))
+  const innermostFirst = [...folders].sort((a, b) => b.length - a.length)
+  for (const folder of innermostFirst) await host.removeFolder(folder)
+}
+
 async function write(files: Files): Promise<void> {
   for (const file of files.change.files) {
     const now = await found(files, file)
@@ -26,6 +33,7 @@ async function write(files: Files): Promise<void> {
     else if (now === file.before) await put(files, file, file.after)
     else throw new Error(`${file.path} was changed by somebody else since the change was prepared.`)
   }
+  await removeEmptied(files)
   await reload(files)
 }
 
@@ -45,6 +53,7 @@ export async function restoreFiles(files: Restoring): Promise<void> {
       errors.push(error)
     }
   }
+  await removeEmptied(files).catch((error) => errors.push(error))
   await reload(files).catch((error) => errors.push(error))
   if (errors.length > 0) throw errors[0]
 }

@@ -11,9 +11,20 @@ interface Inode {
 
 export type Random = () => number
 
+/** A folder and those above it, itself first. */
+function withAbove(path: string): string[] {
+  return path === '/' ? [path] : [path, ...withAbove(dirname(path))]
+}
+
+function missing(path: string): Error {
+  return Object.assign(new Error(`ENOENT ${path}`), { code: 'ENOENT' })
+}
+
 export class SimulatedDisk implements Disk {
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
+  #folders = new Set<string>()
+  #durableFolders = new Set<string>()
   /** Called before each operation: it may throw, or never return. */
   readonly #tick: (operation: string) => Promise<void>
   /** Bytes that may still be written. */
@@ -32,16 +43,29 @@ export class SimulatedDisk implements Disk {
     const inode = { bytes: Buffer.from(text), durable: Buffer.from(text) }
     this.#names.set(path, inode)
     this.#durableNames.set(path, inode)
+    this.plantFolder(dirname(path))
+  }
+
+  plantFolder(path: string): void {
+    for (const folder of withAbove(path)) {
+      this.#folders.add(folder)
+      this.#durableFolders.add(folder)
+    }
   }
 
   get paths(): readonly string[] {
     return [...this.#names.keys()].sort()
   }
 
+  get folders(): readonly string[] {
+    return [...this.#folders].sort()
+  }
+
   powerCut(random: Random): void {
+    this.#cutFolders(random)
     for (const path of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
       const kept = random() < 0.5 ? this.#names.get(path) : this.#durableNames.get(path)
-      if (kept) this.#names.set(path, kept)
+      if (kept && this.#folders.has(dirname(path))) this.#names.set(path, kept)
       else this.#names.delete(path)
     }
     for (const inode of new Set(this.#names.values())) {
@@ -71,7 +95,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async resolve(path: string): Promise<string | undefined> {
-    return this.#names.has(path) ? path : undefined
+    return this.#names.has(path) || this.#folders.has(path) ? path : undefined
   }
 
   async attributes(path: string): Promise<Attributes | undefined> {
@@ -81,6 +105,7 @@ export class SimulatedDisk implements Disk {
   async create(path: string, bytes: Buffer): Promise<void> {
     await this.#tick(`create ${path}`)
     if (this.#names.has(path)) throw new Error(`EEXIST ${path}`)
+    if (!this.#folders.has(dirname(path))) throw missing(path)
     const inode: Inode = { bytes: Buffer.alloc(0), durable: undefined }
     this.#names.set(path, inode)
     this.#write(path, inode, bytes)
@@ -105,6 +130,12 @@ export class SimulatedDisk implements Disk {
       inode.durable = inode.bytes
       return
     }
+    if (!this.#folders.has(path)) throw missing(path)
+    for (const folder of new Set([...this.#folders, ...this.#durableFolders])) {
+      if (dirname(folder) !== path) continue
+      if (this.#folders.has(folder)) this.#durableFolders.add(folder)
+      else this.#durableFolders.delete(folder)
+    }
     for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
       if (dirname(name) !== path) continue
       const now = this.#names.get(name)
@@ -126,7 +157,31 @@ export class SimulatedDisk implements Disk {
     this.#names.delete(path)
   }
 
-  async makeFolder(): Promise<void> {}
+  async makeFolder(path: string): Promise<void> {
+    const made = withAbove(path).filter((folder) => !this.#folders.has(folder))
+    if (made.length === 0) return
+    await this.#tick(`folder ${path}`)
+    for (const folder of made) this.#folders.add(folder)
+  }
+
+  async removeFolder(path: string): Promise<void> {
+    if (!this.#folders.has(path)) return
+    await this.#tick(`remove folder ${path}`)
+    const isUsed = [...this.#names.keys(), ...this.#folders].some((each) => dirname(each) === path)
+    if (!isUsed) this.#folders.delete(path)
+  }
+
+  /** A folder that is lost takes with it what was in it. */
+  #cutFolders(random: Random): void {
+    const all = [...new Set([...this.#folders, ...this.#durableFolders])].sort()
+    const kept = new Set<string>()
+    for (const folder of all) {
+      const isThere = (random() < 0.5 ? this.#folders : this.#durableFolders).has(folder)
+      if (isThere && (folder === '/' || kept.has(dirname(folder)))) kept.add(folder)
+    }
+    this.#folders = kept
+    this.#durableFolders = new Set(kept)
+  }
 
   #inode(path: string): Inode {
     const inode = this.#names.get(path)

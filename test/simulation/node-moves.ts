@@ -2,6 +2,7 @@
  * What a simulated node can be taken through: settings of the engine it has, a newer program of it, another engine. Engine
  * "a" is what the node has; "b" takes its place.
  */
+import { dirname } from 'node:path'
 import type { Action, Side } from '../../node-agent/engines/engine.ts'
 
 export const kubeletFile = '/var/lib/kubelet/config.yaml'
@@ -133,6 +134,9 @@ export const moves = {
 } as const satisfies Record<string, Move>
 
 export type MoveName = keyof typeof moves
+
+/** Folders that are on each node. */
+export const plantedFolders: readonly string[] = [dirname(linkOf('kubelet')), '/var/lib']
 
 /** What is on the node before anything happens, beside what turns. */
 export function planted(move: Move): ReadonlyMap<string, string> {

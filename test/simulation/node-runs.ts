@@ -7,9 +7,10 @@
  *   node run.mjs test/simulation/node-runs.ts \
  *     '{"story":"commit","move":"exchange","fault":"none","crashes":[{"at":40,"kind":"power"}],"seed":7}'
  */
+import { dirname } from 'node:path'
 import type { Order } from '../../node-agent/journal/records.ts'
 import type { Random } from './node-disk.ts'
-import { linkOf, type MoveName, moves, planted, type UnitName } from './node-moves.ts'
+import { linkOf, type MoveName, moves, planted, plantedFolders, type UnitName } from './node-moves.ts'
 import { type Crash, type Fault, stateFolder, World } from './node-world.ts'
 
 /** What the operator wants, and whether the courier is there to say it. */
@@ -135,12 +136,17 @@ function litterOf(world: World, wanted: 'old' | 'new'): readonly string[] {
     if (to === undefined) files.delete(path)
     else files.set(path, to)
   }
+  const above = (path: string): string[] => (path === '/' ? [] : [dirname(path), ...above(dirname(path))])
+  const folders = new Set(
+    [...files.keys(), ...plantedFolders.map((path) => `${path}/x`), `${stateFolder}/backup/x`].flatMap(above),
+  )
   const isLink = (path: string): boolean => path.startsWith(linkOf('' as UnitName))
   const paths = new Set([...files.keys(), ...world.disk.paths])
-  return [...paths].filter((path) => {
+  const litter = [...paths].filter((path) => {
     if (path.startsWith(stateFolder)) return path.endsWith('.tar')
     return !isLink(path) && world.disk.peek(path)?.toString() !== files.get(path)
   })
+  return [...litter, ...world.disk.folders.filter((folder) => !folders.has(folder))]
 }
 
 function problems(world: World, operator: Operator, run: Run): readonly string[] {

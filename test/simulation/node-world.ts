@@ -12,14 +12,14 @@ import type { Planned } from '../../node-agent/engine/prepare.ts'
 import { unitChanges } from '../../node-agent/engine/unit-changes.ts'
 import type { Pasts } from '../../node-agent/engines/engine.ts'
 import type { BootClock } from '../../node-agent/host/boot-clock.ts'
-import { discardUnfinished, makeDurable, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
+import { discardUnfinished, makeDurable, removeFile, removeFolder, replaceFile } from '../../node-agent/host/durable.ts'
 import type { Host, UnitState } from '../../node-agent/host/host.ts'
 import type { Memory } from '../../node-agent/journal/memory.ts'
 import type { Expectation, Order, PackageChange, Verification } from '../../node-agent/journal/records.ts'
 import { Store } from '../../node-agent/journal/store.ts'
 import type { Limit, Provisions, Runtime } from '../../node-agent/steps/step.ts'
 import { type Random, SimulatedDisk } from './node-disk.ts'
-import { definitions, linkOf, type Move, planted, type UnitName, unitNames } from './node-moves.ts'
+import { definitions, linkOf, type Move, planted, plantedFolders, type UnitName, unitNames } from './node-moves.ts'
 
 export const stateFolder = '/var/lib/drydock'
 const archive = `${stateFolder}/images.tar`
@@ -123,6 +123,7 @@ export class World {
     this.#random = options.random
     this.disk = new SimulatedDisk((operation) => this.#tick(operation))
     for (const [path, text] of planted(this.move)) this.disk.plant(path, text)
+    for (const folder of plantedFolders) this.disk.plantFolder(folder)
     this.#manager = this.#definitions()
     this.#startUnits(this.#startedAtBoot())
   }
@@ -317,6 +318,7 @@ export class World {
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),
+      removeFolder: (path) => removeFolder(disk, path),
       makeDurable: (path) => makeDurable(disk, path),
       discardUnfinished: (path) => discardUnfinished(disk, path),
       run: async () => ({ code: 0, stdout: '', stderr: '' }),

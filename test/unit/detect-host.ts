@@ -54,6 +54,7 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
     },
     makeDurable: async () => {},
     discardUnfinished: async () => {},
+    removeFolder: async () => {},
     removeFile: async (path) => void written.delete(path),
     run: async (argv) => {
       const what = programs[argv.join(' ')]

@@ -3,13 +3,19 @@ import { once } from 'node:events'
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { discardUnfinished, makeDurable, removeFile, replaceFile } from '../../node-agent/host/durable.ts'
+import { keepBytes } from '../../node-agent/engine/prepare.ts'
+import type { FileEdit } from '../../node-agent/engines/engine.ts'
+import { discardUnfinished, makeDurable, removeFile, removeFolder, replaceFile } from '../../node-agent/host/durable.ts'
 import { NoSpaceError, ReadOnlyError, writeError } from '../../node-agent/host/errors.ts'
-import type { Ran } from '../../node-agent/host/host.ts'
+import type { Host, Ran } from '../../node-agent/host/host.ts'
 import { nodeDisk } from '../../node-agent/host/node-disk.ts'
-import { runProgram } from '../../node-agent/host/system-host.ts'
+import { runProgram, systemHost } from '../../node-agent/host/system-host.ts'
 import { parseUnit, systemdUnits } from '../../node-agent/host/systemd.ts'
 import { lockFolder } from '../../node-agent/journal/lock.ts'
+import { freshMemory, type Memory } from '../../node-agent/journal/memory.ts'
+import { Store } from '../../node-agent/journal/store.ts'
+import type { StepContext } from '../../node-agent/steps/step.ts'
+import { restoreFiles, writeFiles } from '../../node-agent/steps/write-files.ts'
 
 t.test('a replaced file keeps its mode and leaves nothing beside it', async (t) => {
   const folder = t.testdir({ 'config.toml': 'old' })
@@ -45,6 +51,56 @@ t.test('a file in a folder that is not there yet', async (t) => {
   t.equal((await lstat(path)).mode & 0o777, 0o644)
   await removeFile(nodeDisk, path)
   t.equal(await nodeDisk.read(path), undefined)
+})
+
+t.test('a folder goes when nothing is in it, and only then', async (t) => {
+  const root = t.testdir({ full: { file: 'x' }, empty: {}, file: 'x', link: t.fixture('symlink', 'empty') })
+  for (const name of ['full', 'empty/none', 'file', 'link', 'none']) await removeFolder(nodeDisk, join(root, name))
+  t.strictSame(await nodeDisk.list(root), ['empty', 'file', 'full', 'link'])
+  await removeFolder(nodeDisk, join(root, 'empty'))
+  t.strictSame(await nodeDisk.list(root), ['file', 'full', 'link'])
+})
+
+t.test('folders that a change makes go with its files, unless somebody has put something there', async (t) => {
+  const root = t.testdir({ 'a.conf': 'old' })
+  const store = new Store(nodeDisk, join(root, 'state'))
+  await store.makeFolder()
+  const host: Host = { ...systemHost(), daemonReload: async () => {} }
+  const edit = (name: string, [before, after]: readonly (string | undefined)[]) => ({
+    path: join(root, name),
+    before: before === undefined ? undefined : Buffer.from(before),
+    after: after === undefined ? undefined : Buffer.from(after),
+    original: undefined,
+  })
+  const changed = async (memory: Memory, edits: readonly FileEdit[]) => {
+    const files = await keepBytes({ host, store }, memory, edits)
+    const context = { host, blobs: store.blobs, withReserve: (act: () => Promise<void>) => act(), change: { files } }
+    await writeFiles.apply(context as unknown as StepContext)
+    return { files, context }
+  }
+  const fresh = freshMemory('m')
+  const made = [edit('x/y/b.conf', [undefined, 'new']), edit('x/c.conf', [undefined, 'new'])]
+  const { files, context } = await changed(fresh, made)
+  t.strictSame(
+    files.map(({ folders = [] }) => folders.map((path) => path.slice(root.length + 1))),
+    [['x/y', 'x'], ['x']],
+  )
+  await restoreFiles(context)
+  await restoreFiles(context)
+  t.notOk((await nodeDisk.list(root)).includes('x'), 'undone, as often as you like')
+
+  await changed(fresh, made)
+  const memory = {
+    ...fresh,
+    files: Object.fromEntries(files.map(({ path, folders = [] }) => [path, { original: null, written: 'w', folders }])),
+  }
+  const later = await changed(memory, [edit('x/y/b.conf', ['new', undefined]), edit('x/d.conf', [undefined, 'new'])])
+  t.strictSame(await nodeDisk.list(join(root, 'x')), ['c.conf', 'd.conf'])
+  await restoreFiles(later.context)
+  t.strictSame(await nodeDisk.list(join(root, 'x')), ['c.conf', 'y'], 'a folder comes back with its file')
+  await replaceFile(nodeDisk, join(root, 'x/y/own.conf'), Buffer.from('theirs'))
+  await changed(memory, [edit('x/y/b.conf', ['new', undefined]), edit('x/c.conf', ['new', undefined])])
+  t.strictSame(await nodeDisk.list(join(root, 'x/y')), ['own.conf'])
 })
 
 t.test('a full disk has an error of its own, and the file is as before', async (t) => {

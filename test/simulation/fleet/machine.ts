@@ -378,6 +378,7 @@ export class Machine {
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),
+      removeFolder: async () => {},
       makeDurable: (path) => makeDurable(disk, path),
       discardUnfinished: (path) => discardUnfinished(disk, path),
       run: async () => ({ code: 0, stdout: '', stderr: '' }),
@@ -435,6 +436,7 @@ export class Machine {
           if (isClosing) this.#options.witness.closed(this)
         }),
       makeFolder: async () => {},
+      removeFolder: async () => {},
     }
   }
 
