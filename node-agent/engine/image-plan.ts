@@ -20,10 +20,6 @@ export interface ImagesInput {
   readonly stateFolder: string
 }
 
-async function cannot(host: Host, { images, name }: SourceEngine): Promise<string | undefined> {
-  return images ? images.cannot(host) : `Drydock does not know the store of ${name}`
-}
-
 /** `hostAhead`: the host as it will be, with programs that come with the change. */
 export async function planImages(
   { host, hostAhead }: { host: Host; hostAhead: Host },
@@ -32,7 +28,7 @@ export async function planImages(
   const how = target.migration?.images
   if (how === undefined || names.length === 0) return {}
   if (how === 'pull') return { images: { names } }
-  const why = (await cannot(host, from)) ?? (await cannot(hostAhead, to))
+  const why = (await from.images.cannot(host)) ?? (await to.images.cannot(hostAhead))
   if (why === undefined) return { images: { names, archive: join(stateFolder, 'images.tar') } }
   const message = `Images are not carried over (${why}): they are pulled from their registries.`
   return { images: { names }, shown: { carried: 0, bytes: 0, message: message.slice(0, 1024) } }

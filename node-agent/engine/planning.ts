@@ -191,7 +191,7 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
 /** An engine that cannot be asked may run containers that nobody knows of. */
 async function strangersOn(host: Host, engine: SourceEngine | undefined): Promise<readonly string[] | Refusal> {
   try {
-    return (await engine?.strangers?.(host)) ?? []
+    return (await engine?.strangers(host)) ?? []
   } catch (error) {
     if (error instanceof Refused) return error.refusal
     throw error

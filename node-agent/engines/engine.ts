@@ -141,10 +141,9 @@ export interface SourceEngine {
    * Undefined when it is not there.
    */
   detect(host: Host, staged?: Staged): Promise<Found | undefined>
-  /** Names of containers that run on it and are not the kubelet's: they stop with it. Optional until each engine has it. */
-  strangers?(host: Host): Promise<readonly string[]>
-  /** Optional until each engine has it. */
-  readonly images?: ImageStore
+  /** Names of containers that run on it and are not the kubelet's: they stop with it. */
+  strangers(host: Host): Promise<readonly string[]>
+  readonly images: ImageStore
   /**
    * Removes the kubelet's pods without CRI, where there may be none while the kubelet is stopped (dockershim). Tells how many
    * there were. Absent: CRI is always there.
@@ -155,8 +154,7 @@ export interface SourceEngine {
 /** An engine that Drydock can install, configure and switch to. */
 export interface Engine extends SourceEngine {
   readonly name: NonNullable<Target['engine']>['name']
-  /** Optional until each engine has it. */
-  readonly layout?: Layout
+  readonly layout: Layout
   /**
    * Pure: the engine's files with the target in them and everything else kept byte for byte; files that stay as they are
    * are left out. What Drydock wrote before (`pasts`) is taken out first: from the original bytes when nobody touched the

@@ -83,7 +83,6 @@ async function stageArchive(
   archive: NonNullable<NonNullable<Target['engine']['source']>['archive']>,
 ): Promise<Staged> {
   const { layout } = engine
-  if (!layout) throw new Refused('SourceNotSupported', `Drydock does not know the archives of ${engine.name}`)
   const { host } = fetching
   const judge = (folder: string): Promise<string> => judged(host, folder, { layout, archive, target })
   const folder = await placeArchive(fetching, engine.name, archive, async (unpacked) => void (await judge(unpacked)))

@@ -140,7 +140,7 @@ t.test('a packaged CRI-O, with options in the file of its unit', async (t) => {
     found?.ociRuntimes.map(({ path }) => path),
     ['/usr/sbin/runc', '/usr/libexec/crio/runc'],
   )
-  t.same(await crio.strangers?.(hostOf(packaged)), [])
+  t.same(await crio.strangers(hostOf(packaged)), [])
 })
 
 t.test('none, one that is only ready, and one that does not take its files', async (t) => {

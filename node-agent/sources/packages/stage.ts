@@ -227,7 +227,6 @@ async function programOf(
   { layout, name }: Engine,
   folders: readonly string[],
 ): Promise<Pick<Staged, 'program' | 'version'>> {
-  if (!layout) throw new Refused('SourceNotSupported', `Drydock does not know the programs of ${name}`)
   const program = await find(host, basename(layout.program), folders)
   if (program === undefined)
     throw new Refused('ProgramMissing', `the packages of ${name} have no ${basename(layout.program)}`)
