@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { below, createCgroup, ownCgroup } from './cgroup.ts'
 import type { CgroupDriver } from './containerd-config.ts'
@@ -31,7 +31,7 @@ import { rememberSysctls } from './sysctls.ts'
 export interface ClusterSpec {
   /** Lower-case letters, digits and dashes; clusters of different names stand side by side. */
   name?: string
-  /** The first is the control plane and needs an engine. */
+  /** The first is the control plane and needs an engine; or none has one, and they are machines without a cluster. */
   nodes: readonly NodeSpec[]
   /** What the kubelet and the engine of every node start with. */
   cgroupDriver?: CgroupDriver
@@ -91,9 +91,18 @@ function checkSpec(name: string, nodes: readonly NodeSpec[]): void {
   }
   if (new Set(nodes.map((node) => node.name)).size < nodes.length) throw new Error('two nodes have the same name')
   if (nodes.length > 100) throw new Error('more than 100 nodes: they would run out of addresses')
+  if (first && nodes.every(isAlone)) return
   if (!first?.controlPlane || !nodeKinds[first.kind].engine || nodes.slice(1).some((node) => node.controlPlane)) {
     throw new Error('exactly the first node must be the control plane, and it needs an engine')
   }
+}
+
+/** Where machines without an engine have the sandbox image. */
+export const sandboxArchive = '/root/sandbox-image.tar'
+
+/** A machine that no cluster is made of. */
+function isAlone({ kind, controlPlane }: NodeSpec): boolean {
+  return !controlPlane && !nodeKinds[kind].engine
 }
 
 async function refuseSecond(folder: string, name: string): Promise<void> {
@@ -125,7 +134,13 @@ interface Start {
   progress: Progress
 }
 
+async function startAlone(start: Start): Promise<void> {
+  const results = await Promise.allSettled(start.machines.map((machine, index) => prepare(machine, index, start)))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
 async function startNodes(cluster: Cluster, start: Start): Promise<void> {
+  if (start.machines.every(({ spec }) => isAlone(spec))) return startAlone(start)
   const [controlPlane, ...workers] = start.machines
   const api = startControlPlane(cluster, controlPlane!, start)
   const joined = workers.map((machine, at) => startWorker(machine, at + 1, { ...start, api }))
@@ -197,7 +212,11 @@ async function prepare(machine: Machine, index: number, { state, parts, progress
   await progress.step(`${name}: booting`, () => boot(machine))
   if (parts.offers) await trust(machine)
   const { engine } = nodeKinds[kind]
-  if (!engine) return
+  if (!engine) {
+    // For an engine that is still to come.
+    const [sandbox] = parts.images.everyNode
+    return copyFile(sandbox!, join(machine.root, sandboxArchive))
+  }
   await explained(machine, async () => {
     await waitFor(`the engine of ${name}`, async () => missing(machine, engine.serving), { timeout: 180_000 })
     for (const archive of parts.images.everyNode) await loadImage(machine, archive)
