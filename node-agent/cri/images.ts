@@ -7,11 +7,15 @@ function isOf(image: Image, { image: named, imageRef }: Container): boolean {
   return names.includes(imageRef) || (named !== undefined && names.includes(named.image))
 }
 
-/** Tags of the images that containers were made from, each once. An image without a tag cannot be asked for by one. */
-export async function imagesInUse(client: CriClient): Promise<readonly string[]> {
+/**
+ * Tags of the images that containers were made from, and those of `earlier` that are still there, each once. An image
+ * without a tag cannot be asked for by one.
+ */
+export async function imagesInUse(client: CriClient, earlier: readonly string[]): Promise<readonly string[]> {
   const { containers } = await client.call('listContainers', {})
   const { images } = await client.call('listImages', {})
-  const used = images.filter((image) => containers.some((container) => isOf(image, container)))
+  const wasUsed = ({ repoTags }: Image): boolean => repoTags.some((tag) => earlier.includes(tag))
+  const used = images.filter((image) => wasUsed(image) || containers.some((container) => isOf(image, container)))
   return [...new Set(used.flatMap(({ repoTags }) => repoTags))].sort()
 }
 

@@ -30,9 +30,9 @@ async function withClient<T>(endpoint: string, act: (client: CriClient) => Promi
   }
 }
 
-/** Tags of the images that containers behind an endpoint were made from. */
-export function imagesAt(endpoint: string): Promise<readonly string[]> {
-  return withClient(endpoint, imagesInUse)
+/** Tags of the images that containers behind an endpoint were made from, and of those that were in use earlier. */
+export function imagesAt(endpoint: string, earlier: readonly string[]): Promise<readonly string[]> {
+  return withClient(endpoint, (client) => imagesInUse(client, earlier))
 }
 
 /** What the images behind an endpoint take on disk. */

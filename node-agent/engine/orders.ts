@@ -74,7 +74,8 @@ async function prepareOrder(parts: Ordering, ledger: Ledger, { order, open }: Pr
   const tookMs = Math.round(parts.clock.monotonicMs() - beginMs)
   const prepareMilliseconds = open ? (firstTook(ledger, order) ?? tookMs) : tookMs
   const shown = { ...prepared.shown, prepareMilliseconds }
-  if (!open) return remember(ledger, order, { phase: 'Prepared', message, ...shown })
+  const images = prepared.planned.change.images?.names
+  if (!open) return remember(ledger, order, { phase: 'Prepared', message, ...shown }, images)
   await openChange(parts, ledger, order, { ...prepared, shown })
 }
 
@@ -93,9 +94,9 @@ function sentence({ planned }: Prepared): string {
   return written.trim() || 'The node is as wanted; it is only proven.'
 }
 
-function remember(ledger: Ledger, order: Order, said: NodeRuntimeStatus): void {
+function remember(ledger: Ledger, order: Order, said: NodeRuntimeStatus, images?: readonly string[]): void {
   const answer = { ...about(order), ...said }
-  ledger.remember((memory) => answered(memory, order, answer))
+  ledger.remember((memory) => answered(memory, order, answer, images))
   ledger.say(answer)
 }
 

@@ -27,14 +27,15 @@ import { ahead } from '../sources/ahead.ts'
 import { stage, withPrograms } from '../sources/stage.ts'
 import { type Composing, changeOf, sidesOf } from './composing.ts'
 import { type ImagePlan, planImages } from './image-plan.ts'
+import { isFor } from './machine.ts'
 import type { Plan, Planned } from './prepare.ts'
 
 export interface Planning {
   readonly host: Host
   readonly staging: Staging
   readonly clock: Clock
-  /** Tags of the images that containers behind a CRI endpoint were made from. */
-  readonly imagesInUse: (endpoint: string) => Promise<readonly string[]>
+  /** Tags of the images that containers behind a CRI endpoint were made from, and of the earlier ones that it still holds. */
+  readonly imagesInUse: (endpoint: string, earlier: readonly string[]) => Promise<readonly string[]>
   /** What the images behind a CRI endpoint take on disk; undefined when the engine does not know. */
   readonly imageBytes: (endpoint: string) => Promise<number | undefined>
   readonly stateFolder: string
@@ -120,11 +121,18 @@ function masked(states: ReadonlyMap<string, UnitState>, units: readonly string[]
   return { reason: 'UnitMasked', message }
 }
 
+/** In use before the drain: the pods that it moves may come back. */
+function imagesPrepared({ answer, images = [] }: Memory, order: Order): readonly string[] {
+  return answer && isFor(order, answer) ? images : []
+}
+
 /** What cannot be asked for is pulled. */
-async function imagesOf(planning: Planning, { observation, order, plan, to }: Composing): Promise<ImagePlan> {
+async function imagesOf(planning: Planning, composing: Composing): Promise<ImagePlan> {
+  const { memory, observation, order, plan, to } = composing
   const { engine, kubelet, observed } = observation
   if (!plan.target || !engine || plan.action !== 'DrainSwitch') return {}
-  const used = await planning.imagesInUse(kubelet?.endpoint ?? endpointOf(engine)).catch(() => [])
+  const endpoint = kubelet?.endpoint ?? endpointOf(engine)
+  const used = await planning.imagesInUse(endpoint, imagesPrepared(memory, order)).catch(() => [])
   // The image of the proof is on a node whose agent runs from it, and on no other.
   const needed = [planning.embedded ? undefined : order.image, observed.sandboxImage].filter(
     (name) => name !== undefined,

@@ -34,6 +34,8 @@ export interface Memory {
   readonly fence: number
   /** The last definite answer: Prepared, Refused, Committed, RolledBack. */
   readonly answer?: NodeRuntimeStatus
+  /** Tags of the images that the node's pods needed when the answer was prepared. */
+  readonly images?: readonly string[]
   /** The Node that the answer was prepared for. */
   readonly nodeUID?: string
   /** Id of the journal that the answer closed: it is removed, should it still be there. */
@@ -58,14 +60,19 @@ export function freshMemory(machineID: string): Memory {
 }
 
 /** Before anything was touched. */
-export function answered(memory: Memory, order: Order, answer: NodeRuntimeStatus): Memory {
-  const { nodeUID: _, ...rest } = memory
-  return { ...rest, answer, ...(order.nodeUID !== undefined && { nodeUID: order.nodeUID }) }
+export function answered(
+  memory: Memory,
+  { nodeUID }: Order,
+  answer: NodeRuntimeStatus,
+  images?: readonly string[],
+): Memory {
+  const { images: _, nodeUID: _nodeUID, ...rest } = memory
+  return { ...rest, answer, ...(images && { images }), ...(nodeUID !== undefined && { nodeUID }) }
 }
 
 /** The node belongs to nobody: what was said to the last order is no answer to one that comes after. */
 export function released(memory: Memory): Memory {
-  const { answer, nodeUID: _, ...rest } = memory
+  const { answer, images: _, nodeUID: _nodeUID, ...rest } = memory
   return answer ? rest : memory
 }
 

@@ -7,8 +7,14 @@ import t, { type Test } from 'tap'
 import { systemClock } from '../../kube/clock.ts'
 import { CriClient, engineCgroupDriver } from '../../node-agent/cri/client.ts'
 import type { CriError } from '../../node-agent/cri/error.ts'
-import { ContainerState, NamespaceMode, type PodSandboxConfig } from '../../node-agent/cri/gen/runtime.ts'
-import { imageBytes } from '../../node-agent/cri/images.ts'
+import {
+  Container,
+  ContainerState,
+  Image,
+  NamespaceMode,
+  type PodSandboxConfig,
+} from '../../node-agent/cri/gen/runtime.ts'
+import { imageBytes, imagesInUse } from '../../node-agent/cri/images.ts'
 import { type RemoveOptions, removeAllSandboxes } from '../../node-agent/cri/sandboxes.ts'
 import { waitForCri } from '../../node-agent/cri/wait.ts'
 import { FakeEngine, type FakeOptions, type Faults } from './cri-fake-engine.ts'
@@ -295,4 +301,22 @@ t.test('removing all sandboxes', async (t) => {
     }, 120)
     t.same(await removeAllSandboxes(client, { ...options, deadlineMs: 2_000 }), { removed: 1, failed: [] })
   })
+})
+
+t.test('images in use: by any of their names, and earlier ones that are still there', async (t) => {
+  const none = new Uint8Array()
+  const image = (id: string, ...repoTags: string[]) => ({
+    ...Image.decode(none),
+    id,
+    repoTags,
+    repoDigests: [`x@${id}`],
+  })
+  const { client } = await given(t, {
+    faults: {
+      listImages: () => ({ images: [image('1', 'b:1', 'b:latest'), image('2', 'a:1'), image('3', 'c:1'), image('4')] }),
+      listContainers: () => ({ containers: ['1', 'x@4'].map((imageRef) => ({ ...Container.decode(none), imageRef })) }),
+    },
+  })
+  t.same(await imagesInUse(client, []), ['b:1', 'b:latest'])
+  t.same(await imagesInUse(client, ['c:1', 'gone:1']), ['b:1', 'b:latest', 'c:1'])
 })
