@@ -27,7 +27,9 @@ export function isClosed({ unschedulable, startupTaint }: NodeView): boolean {
 
 /** The turn of a node that somebody else cordoned began, and its switch is not yet permitted. */
 function hasBegun(runtime: NonNullable<Member['runtime']>): boolean {
-  const turn = turnOf(runtime)
   const { revision, attempt, permit } = runtime.spec ?? {}
-  return permit === 'Prepare' && turn !== undefined && turn.revision === revision && turn.attempt === attempt
+  // Asked first: the record is JSON, and most nodes of a fleet have one.
+  if (permit !== 'Prepare') return false
+  const turn = turnOf(runtime)
+  return turn !== undefined && turn.revision === revision && turn.attempt === attempt
 }

@@ -5,6 +5,8 @@ import { answerOf } from './answer.ts'
 
 export const handlerLabel = (handler: string): string => `${labels.handlerPrefix}${handler}`
 
+const handlerOf = (label: string): string => label.slice(labels.handlerPrefix.length)
+
 export const isHandlerLabel = (label: string): boolean => label.startsWith(labels.handlerPrefix)
 
 /** Handlers that the node's last proof passed; none once the former files are back. */
@@ -16,9 +18,8 @@ export function provenHandlers(runtime: NodeRuntime): string[] {
 
 /** Whether the node has the labels of these handlers and of no others. */
 export function hasLabels(present: Readonly<Record<string, string>>, handlers: readonly string[]): boolean {
-  const wanted = handlers.map(handlerLabel)
-  return (
-    wanted.every((label) => present[label] === 'true') &&
-    Object.keys(present).every((label) => !isHandlerLabel(label) || wanted.includes(label))
-  )
+  if (!handlers.every((handler) => present[handlerLabel(handler)] === 'true')) return false
+  // Asked of every node at each plan: nothing is made of the labels of others.
+  for (const label in present) if (isHandlerLabel(label) && !handlers.includes(handlerOf(label))) return false
+  return true
 }

@@ -5,7 +5,6 @@ import { budgetOf, overBudget } from './budget.ts'
 import { isRepeatedProof } from './drift.ts'
 import { repairsOf, turnOf } from './marks.ts'
 import type { Decision, Known, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
-import { openingOf } from './window.ts'
 
 export interface Reproof {
   readonly decision?: Decision
@@ -17,7 +16,7 @@ const moving: readonly Stage['at'][] = ['ordering', 'preparing', 'startable', 'u
 
 /** The next proof, when it is due and nothing else goes on: a rollout comes first, and the kubelet rests for a moment. */
 export function reproofOf(
-  { profile, members }: RolloutState,
+  { profile, members, window }: RolloutState,
   staged: readonly Staged[],
   { wish, stop }: { wish: Wish; stop: Reason | undefined },
 ): Reproof {
@@ -32,8 +31,7 @@ export function reproofOf(
     .toSorted((a, b) => a.dueInMilliseconds - b.dueInMilliseconds)
   if (!next) return {}
   if (next.dueInMilliseconds > 0) return { lookAgainMilliseconds: next.dueInMilliseconds }
-  const opening = rollout?.window && openingOf(rollout.window, wish.now)
-  if (opening?.is === 'closed') return { lookAgainMilliseconds: opening.opensAt.getTime() - wish.now.getTime() }
+  if (window?.is === 'closed') return { lookAgainMilliseconds: window.until.getTime() - wish.now.getTime() }
   if (overBudget(budgetOf(members, rollout?.maxUnavailable), next.member.node.name)) return {}
   return { decision: order(next.member, wish) }
 }

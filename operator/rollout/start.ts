@@ -6,7 +6,7 @@ import { type Canary, canaryOf } from './canary.ts'
 import type { Candidate, Circumstances } from './candidate.ts'
 import { isGated, mayNotEvict } from './looks.ts'
 import type { Delay, Known, Member, Question, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
-import { type Opening, openingOf, outsideWindow, windowInvalid } from './window.ts'
+import { type Opening, outsideWindow, windowInvalid } from './window.ts'
 
 export interface Start {
   readonly started: readonly Known[]
@@ -36,11 +36,10 @@ const obstacles: readonly Obstacle[] = [
 
 /** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
 export function startTurns(state: RolloutState, staged: readonly Staged[], wish: Wish): Start {
-  const { rollout } = state.profile.spec
-  const window = rollout?.window && openingOf(rollout.window, wish.now)
+  const { window } = state
   const canary = canaryOf(staged, wish)
   const stop = stopReason(state.profile, staged, { window, canary })
-  let budget = budgetOf(state.members, rollout?.maxUnavailable)
+  let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
   const busy = [...state.busyControlPlane]
   const started: Known[] = []
   const delays: Delay[] = []

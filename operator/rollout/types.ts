@@ -1,6 +1,7 @@
 /** What the planner looks at and what it may decide. Plain data: no clock, no client, no files. */
 import type { MigrationReport, NodeRuntime, NodeRuntimeSpec, RuntimeProfile } from '../../crds/types.gen.ts'
 import type { Action } from './answer.ts'
+import type { Opening } from './window.ts'
 
 export type Permit = NodeRuntimeSpec['permit']
 export type Target = NonNullable<NodeRuntimeSpec['target']>
@@ -134,6 +135,8 @@ export interface Looks {
 export interface RolloutState {
   readonly profile: RuntimeProfile
   readonly members: readonly Member[]
+  /** Of the profile's window, if it has one. */
+  readonly window: Opening | undefined
   readonly looks: Looks
   /** Control-plane nodes of the whole cluster that are not Ready or in the middle of a change, of any profile. */
   readonly busyControlPlane: readonly string[]

@@ -7,8 +7,9 @@ import type { Delay, Reason, Stage } from './types.ts'
 type Window = NonNullable<NonNullable<RuntimeProfile['spec']['rollout']>['window']>
 
 export type Opening =
-  | { readonly is: 'open' }
-  | { readonly is: 'closed'; readonly opensAt: Date; readonly timeZone: string }
+  | { readonly is: 'open'; readonly until: Date }
+  /** `opens`: when, as people read it. */
+  | { readonly is: 'closed'; readonly until: Date; readonly opens: string }
   /** Nobody can say when it opens; a person has to correct it. */
   | { readonly is: 'invalid'; readonly why: Reason }
 
@@ -25,16 +26,19 @@ export function openingOf({ cron, duration, timeZone = defaultTimeZone }: Window
   if (!isTimeZone(timeZone)) {
     return invalid(`timeZone ${timeZone} is unknown; write the IANA name of a time zone such as Asia/Ho_Chi_Minh`)
   }
-  let lastStart: Date | null
+  const milliseconds = parseDuration(duration)
+  let start: Date | null
   try {
     const starts = new Cron(cron, { timezone: timeZone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true })
     // The first start after the moment in which a window would have to begin to end just now.
-    lastStart = starts.nextRun(new Date(now.getTime() - parseDuration(duration)))
+    start = starts.nextRun(new Date(now.getTime() - milliseconds))
   } catch (error) {
     return invalid(`cron ${cron} says no time (${String(error)}); write one such as 0 1 * * MON-FRI`)
   }
-  if (!lastStart) return invalid(`cron ${cron} says a time that never comes; write one such as 0 1 * * MON-FRI`)
-  return lastStart <= now ? { is: 'open' } : { is: 'closed', opensAt: lastStart, timeZone }
+  if (!start) return invalid(`cron ${cron} says a time that never comes; write one such as 0 1 * * MON-FRI`)
+  return start <= now
+    ? { is: 'open', until: new Date(start.getTime() + milliseconds) }
+    : { is: 'closed', until: start, opens: `${wallClock(start, timeZone)} (${timeZone})` }
 }
 
 const invalid = (what: string): Opening => ({
@@ -58,13 +62,10 @@ export function outsideWindow(
   { action, now }: { action: Extract<Stage, { at: 'startable' }>['action']; now: Date },
 ): Delay | undefined {
   if (opening?.is !== 'closed' || action === 'None') return undefined
-  const { opensAt, timeZone } = opening
+  const { until, opens } = opening
   return {
-    why: {
-      reason: 'OutsideWindow',
-      message: `${node} waits for its window: opens at ${wallClock(opensAt, timeZone)} (${timeZone})`,
-    },
-    lookAgainMilliseconds: opensAt.getTime() - now.getTime(),
+    why: { reason: 'OutsideWindow', message: `${node} waits for its window: opens at ${opens}` },
+    lookAgainMilliseconds: until.getTime() - now.getTime(),
   }
 }
 

@@ -12,6 +12,7 @@ import { handlerLabel, isHandlerLabel } from '../../operator/rollout/handlers.ts
 import { formatCordon } from '../../operator/rollout/marks.ts'
 import { plan } from '../../operator/rollout/planner.ts'
 import type { Decision, DrainProgress, Look, Plan, Reason, RolloutState } from '../../operator/rollout/types.ts'
+import { openingOf } from '../../operator/rollout/window.ts'
 
 export type Fate = 'Committed' | 'Refused' | 'RolledBack' | 'Failed' | 'Silent'
 export type Action = 'None' | 'Restart' | 'DrainRestart' | 'DrainSwitch'
@@ -168,6 +169,8 @@ export class SimulatedCluster {
       reports: store(reports),
     } as unknown as Stores
     return gather(profile, stores, {
+      view: viewOf,
+      window: ({ spec }) => spec.rollout?.window && openingOf(spec.rollout.window, this.now),
       drain: (node) => this.drains.get(node),
       gateMilliseconds: ({ metadata }) => this.gate.get(metadata.name) ?? 0,
       gates: () => (this.asked.has('gates') ? fresh(this.gateSays) : undefined),

@@ -6,12 +6,14 @@ import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
 import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
 import { planRuntimeClasses } from '../../operator/controllers/runtimeclass/plan.ts'
+import { type Executor, execute } from '../../operator/controllers/runtimeprofile/execute.ts'
 import { GateTimer } from '../../operator/controllers/runtimeprofile/gate-timer.ts'
 import { statusOf } from '../../operator/controllers/runtimeprofile/status.ts'
+import { WindowClock } from '../../operator/controllers/runtimeprofile/window-clock.ts'
 import { Store } from '../../operator/controllers/store.ts'
 import { parseOptions } from '../../operator/options.ts'
 import { formatCordon, parseCordon } from '../../operator/rollout/marks.ts'
-import type { Plan } from '../../operator/rollout/types.ts'
+import type { Decision, Plan } from '../../operator/rollout/types.ts'
 import { nodeNews } from '../../operator/triggers.ts'
 
 t.test('a store shows our own write until the watch has caught up', async (t) => {
@@ -250,4 +252,63 @@ t.test('the agent is not replaced while a node is in the middle of a change', as
   t.equal(await applied([old], [runtime('Committed')]), 1)
   t.equal(await applied([], [runtime('Switching')]), 1, 'a missing agent is what the node may be waiting for')
   t.equal(await applied([wanted], [runtime('Committed')]), 0)
+})
+
+t.test('a window is worked out once for as long as it stands', async (t) => {
+  let now = new Date('2026-01-01T12:00:00Z')
+  const windows = new WindowClock({ now: () => now })
+  const profile = (window?: object) =>
+    ({ metadata: { name: 'p' }, spec: { rollout: { ...(window && { window }) } } }) as unknown as RuntimeProfile
+  const night = { cron: '0 1 * * *', duration: '4h' }
+  const at = (time: string, window: object | undefined = night) => {
+    now = new Date(time)
+    return windows.opening(profile(window))
+  }
+  const closed = at('2026-01-01T12:00:00Z')
+  t.match(closed, { is: 'closed', opens: '2026-01-02 01:00 (UTC)' })
+  t.equal(at('2026-01-02T00:59:59Z'), closed, 'the same answer until it opens')
+  const open = at('2026-01-02T01:00:00Z')
+  t.match(open, { is: 'open', until: new Date('2026-01-02T05:00:00Z') })
+  t.equal(at('2026-01-02T04:59:59Z'), open)
+  t.match(at('2026-01-02T05:00:00Z'), { is: 'closed', opens: '2026-01-03 01:00 (UTC)' })
+  t.match(at('2026-01-02T02:00:00Z'), { is: 'open' }, 'the clock was set back')
+  t.match(at('2026-01-02T02:00:00Z', { ...night, duration: '30m' }), { is: 'closed' }, 'another window')
+  t.match(at('2026-01-02T02:00:00Z', { ...night, cron: 'never' }), { is: 'invalid' })
+  t.match(at('2026-01-02T02:00:00Z'), { is: 'open' }, 'put right')
+  t.equal(windows.opening(profile()), undefined)
+})
+
+t.test('nodes under way do not wait until every node of the fleet has its order', async (t) => {
+  const names = Array.from({ length: 200 }, (_, index) => `node-${index}`)
+  const written: string[] = []
+  const write = (kind: string) => async (runtime: NodeRuntime) => {
+    written.push(`${kind} ${runtime.metadata.name}`)
+    return runtime
+  }
+  const executor = {
+    writer: { order: write('order'), permitCommit: write('commit') },
+    stores: { runtimes: { remember: () => undefined } },
+    records: { tasks: () => [] },
+    metrics: { add: () => undefined },
+  } as unknown as Executor
+  const runtimes = new Map(names.map((name) => [name, { metadata: { name } } as NodeRuntime]))
+  const order = (node: string): Decision => ({
+    kind: 'Order',
+    node,
+    order: { revision: 'r', attempt: 1, target: undefined, report: 'p-r' },
+  })
+  const commit = (node: string): Decision => ({
+    kind: 'PermitCommit',
+    node,
+    turn: { revision: 'q', attempt: 1, startTime: '' },
+  })
+  const carryOut = (...decisions: Decision[]): Promise<number> => {
+    const profile = { metadata: { name: 'p' }, spec: {} } as RuntimeProfile
+    return execute(executor, { profile, decisions, seen: { nodes: new Map(), runtimes } })
+  }
+  t.equal(await carryOut(...names.slice(1).map(order), commit('node-0')), 65)
+  t.equal(written[0], 'commit node-0')
+  t.equal(written.length, 65, 'the other orders come with the next plans')
+  t.equal(await carryOut(...names.slice(65).map(commit)), 135, 'what somebody waits for is written at once')
+  t.equal(await carryOut({ kind: 'Drain', node: 'node-1' }), 0, 'a drain is no write')
 })

@@ -228,7 +228,7 @@ t.test('a window is open from each start for its duration, in its time zone', as
   ]
   for (const [name, window, now, wanted] of cases) {
     const opening = openingOf(window, new Date(now))
-    t.equal(opening.is === 'closed' ? opening.opensAt.toISOString() : opening.is, wanted, name)
+    t.equal(opening.is === 'closed' ? opening.until.toISOString() : opening.is, wanted, name)
   }
 })
 

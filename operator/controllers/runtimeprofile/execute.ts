@@ -50,13 +50,19 @@ export interface Planned {
 /** Writes at a time: the transport has as many connections. */
 const parallel = 16
 
+/** What nobody waits for, and a change of the profile asks of every node at once. */
+const unhurried: readonly Decision['kind'][] = ['Order', 'Adopt', 'Release']
+/** So many of them in one go: nodes under way are looked at in between. */
+const mostUnhurried = 64
+
 /**
- * Carries all decisions out but Drain, which is no write; gives how many were made. A decision whose object changed
- * in between is dropped, with the object read anew: the next plan decides again. Throws the first other error, after
- * everything else was tried.
+ * Carries decisions out but Drain, which is no write; gives how many were made. A decision whose object changed in
+ * between is dropped, with the object read anew: the next plan decides again, as it does of the orders that are too
+ * many at once. Throws the first other error, after everything else was tried.
  */
 export async function execute(executor: Executor, { profile, decisions, seen }: Planned): Promise<number> {
-  const writes = decisions.filter(({ kind }) => kind !== 'Drain')
+  const writes = inPortion(decisions.filter(({ kind }) => kind !== 'Drain'))
+  if (writes.length === 0) return 0
   const of = (...kinds: readonly Decision['kind'][]): Decision[] => writes.filter(({ kind }) => kinds.includes(kind))
   const isNodes = ({ kind }: Decision): boolean => !reportKinds.includes(kind) && !finalizerKinds.includes(kind)
   const errors: unknown[] = []
@@ -66,19 +72,28 @@ export async function execute(executor: Executor, { profile, decisions, seen }: 
   // A report is there before its first order, and the finalizer before anything and until after everything.
   await run(of('AddFinalizer').map(() => () => setFinalizer(executor, profile, true)))
   await run(of('StartReport').map((decision) => () => executor.records.start(decision, profile)))
-  await run(writes.filter(isNodes).map((decision) => () => onNode(executor, { profile, seen }, decision)))
-  await run(executor.records.tasks(of('RecordNode', 'FinishReport'), profile))
+  // A plan never replaces an order that it also records.
+  await run([
+    ...writes.filter(isNodes).map((decision) => () => onNode(executor, { profile, seen }, decision)),
+    ...executor.records.tasks(of('RecordNode', 'FinishReport'), profile),
+  ])
   if (errors.length > 0) throw errors[0]
   await run(of('RemoveFinalizer').map(() => () => setFinalizer(executor, profile, false)))
   if (errors.length > 0) throw errors[0]
   return writes.length
 }
 
+function inPortion(decisions: readonly Decision[]): Decision[] {
+  const isHurried = ({ kind }: Decision): boolean => !unhurried.includes(kind)
+  const others = decisions.filter((decision) => !isHurried(decision))
+  return [...decisions.filter(isHurried), ...others.slice(0, mostUnhurried)]
+}
+
 const reportKinds: readonly Decision['kind'][] = ['StartReport', 'RecordNode', 'FinishReport']
 const finalizerKinds: readonly Decision['kind'][] = ['AddFinalizer', 'RemoveFinalizer']
 
 /** Runs the tasks, a few at a time; gives the errors. */
-async function settle(tasks: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+export async function settle(tasks: readonly (() => Promise<void>)[]): Promise<unknown[]> {
   const errors: unknown[] = []
   const waiting = [...tasks]
   const work = async (): Promise<void> => {

@@ -22,7 +22,7 @@ export class GateTimer {
 
   milliseconds(runtime: NodeRuntime): number {
     const watched = this.#watched.get(runtime.metadata.name)
-    return watched?.order === orderOf(runtime) ? watched.milliseconds : 0
+    return watched && watched.order === orderOf(runtime) ? watched.milliseconds : 0
   }
 
   /** Whether the Node should be read again before the next comparison. */

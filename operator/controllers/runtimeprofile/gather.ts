@@ -1,9 +1,10 @@
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import { isTaken } from '../../rollout/availability.ts'
 import { intentOf } from '../../rollout/conflict.ts'
-import type { DrainProgress, Look, Member, RolloutState } from '../../rollout/types.ts'
+import type { DrainProgress, Look, Member, NodeView, RolloutState } from '../../rollout/types.ts'
+import type { Opening } from '../../rollout/window.ts'
 import { type ReportObject, reportViewOf } from '../migrationreport/view.ts'
-import { type NodeObject, viewOf } from '../node/view.ts'
+import type { NodeObject } from '../node/view.ts'
 import type { Store } from '../store.ts'
 
 export interface Stores {
@@ -15,8 +16,10 @@ export interface Stores {
 
 /** What only this process knows. */
 export interface Memory {
+  readonly view: (node: NodeObject) => NodeView
   readonly drain: (node: string) => DrainProgress | undefined
   readonly gateMilliseconds: (runtime: NodeRuntime) => number
+  readonly window: (profile: RuntimeProfile) => Opening | undefined
   readonly gates: (profile: RuntimeProfile) => Look | undefined
   readonly evictions: (node: string) => Look | undefined
 }
@@ -28,7 +31,7 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: Memory):
   const evictions = new Map<string, Look>()
   const busyControlPlane: string[] = []
   for (const object of stores.nodes.list()) {
-    const node = viewOf(object)
+    const node = memory.view(object)
     const runtime = stores.runtimes.get(node.name)
     if (node.controlPlane && (!node.ready || isTaken({ node, runtime }))) busyControlPlane.push(node.name)
     const intent = intentOf(profile, profiles, node, runtime)
@@ -47,6 +50,7 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: Memory):
   return {
     profile,
     members,
+    window: memory.window(profile),
     looks: { gates: memory.gates(profile), evictions },
     busyControlPlane: busyControlPlane.sort(),
     reports: reports.map(reportViewOf),

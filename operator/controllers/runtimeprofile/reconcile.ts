@@ -12,15 +12,17 @@ import { answerOf } from '../../rollout/answer.ts'
 import { shortcoming } from '../../rollout/gate.ts'
 import { turnOf } from '../../rollout/marks.ts'
 import { plan } from '../../rollout/planner.ts'
-import type { Decision, Known, Member, Plan, RolloutState } from '../../rollout/types.ts'
+import type { Decision, Known, Member, NodeView, Plan, RolloutState } from '../../rollout/types.ts'
 import type { DrainRequest } from '../drain/drain.ts'
 import type { Drainer } from '../drain/drainer.ts'
+import { type NodeObject, viewOf } from '../node/view.ts'
 import { refresh } from '../store-write.ts'
-import { type Executor, execute, type Seen, seenBy } from './execute.ts'
+import { type Executor, execute, type Seen, seenBy, settle } from './execute.ts'
 import type { GateTimer } from './gate-timer.ts'
 import { gather, type Memory, type Stores } from './gather.ts'
 import { drainOptions, type Lookout } from './lookout.ts'
 import { statusOf } from './status.ts'
+import { WindowClock } from './window-clock.ts'
 
 export interface ProfileControllerOptions {
   readonly client: Pick<KubeClient, 'get' | 'patch'>
@@ -37,8 +39,6 @@ export interface ProfileControllerOptions {
 const statusMilliseconds = 2_000
 /** One node's decisions follow from each other at most so often without news from outside. */
 const longestChain = 10
-/** Plans that ask something of the cluster before one is carried out: the next ones come a second later. */
-const mostQuestions = 8
 
 /**
  * The rollouts of all profiles. Must be given one profile at a time: a control-plane node of one is seen by the plans
@@ -48,13 +48,17 @@ export class ProfileController {
   readonly #options: ProfileControllerOptions
   readonly #statusWrittenAtMs = new Map<string, number>()
   readonly #reasons = new Map<string, string>()
+  readonly #windows: WindowClock
+  /** Of each Node as it was read: most are the same from one plan to the next. */
+  readonly #views = new WeakMap<NodeObject, NodeView>()
 
   constructor(options: ProfileControllerOptions) {
     this.#options = options
+    this.#windows = new WindowClock(options.clock)
   }
 
   async reconcile(name: string): Promise<ReconcileResult> {
-    const { stores, executor } = this.#options
+    const { stores, drainer } = this.#options
     for (let round = 1; ; round++) {
       const profile = stores.profiles.get(name)
       if (!profile) {
@@ -62,49 +66,73 @@ export class ProfileController {
         return {}
       }
       const { state, planned, seen } = await this.#plan(profile)
-      const writes = await execute(executor, { profile, decisions: planned.decisions, seen })
-      if (writes === 0 || round === longestChain) {
-        return this.#conclude(name, state, planned)
-      }
+      const hasNews = await this.#carryOut(profile, planned, seen)
+      drainer.keep(name, drainsOf(state, planned.decisions))
+      if (!hasNews || round === longestChain) return this.#conclude(name, planned)
     }
   }
 
   async #plan(profile: RuntimeProfile): Promise<{ state: RolloutState; planned: Plan; seen: Seen }> {
     const { stores, drainer, gate, lookout, clock } = this.#options
     const memory: Memory = {
+      view: (node) => this.#view(node),
       drain: (node) => drainer.progress(node),
       gateMilliseconds: (runtime) => gate.milliseconds(runtime),
+      window: (of) => this.#windows.opening(of),
       gates: (of) => lookout.gates(of),
       evictions: (node) => lookout.evictions(node),
     }
-    await this.#look(gather(profile, stores, memory).members)
-    for (let round = 1; ; round++) {
-      const state = gather(profile, stores, memory)
-      const planned = plan(state, clock.now())
-      const isAnswered = round < mostQuestions && (await this.#ask(profile, planned))
-      if (!isAnswered) return { state, planned, seen: seenBy(planned.decisions, stores) }
-    }
+    let state = gather(profile, stores, memory)
+    if (await this.#look(state.members)) state = gather(profile, stores, memory)
+    const planned = plan(state, clock.now())
+    return { state, planned, seen: seenBy(planned.decisions, stores) }
   }
 
-  /** What is asked only now that a node could start. False when there is nothing new to plan with. */
-  async #ask(profile: RuntimeProfile, { questions }: Plan): Promise<boolean> {
-    return questions.length > 0 && (await this.#options.lookout.ask(profile, questions))
+  #view(node: NodeObject): NodeView {
+    const known = this.#views.get(node)
+    if (known) return known
+    const view = viewOf(node)
+    this.#views.set(node, view)
+    return view
   }
 
-  /** Reads the Nodes that a commit waits for: neither a slow watch nor a gap in it must lead to a rollback. */
-  async #look(members: readonly Member[]): Promise<void> {
+  /**
+   * Writes what was decided, and asks meanwhile what must be known before anything more starts: nodes under way do not
+   * wait for those that are next. False when another plan would be the same.
+   */
+  async #carryOut(profile: RuntimeProfile, { decisions, questions }: Plan, seen: Seen): Promise<boolean> {
+    const { executor, lookout } = this.#options
+    const [writing, asking] = await Promise.allSettled([
+      execute(executor, { profile, decisions, seen }),
+      questions.length > 0 && lookout.ask(profile, questions),
+    ])
+    if (writing.status === 'rejected') throw writing.reason
+    if (asking.status === 'rejected') throw asking.reason
+    return writing.value > 0 || asking.value
+  }
+
+  /**
+   * Reads the Nodes that a commit waits for: neither a slow watch nor a gap in it must lead to a rollback. False when
+   * there was none to read.
+   */
+  async #look(members: readonly Member[]): Promise<boolean> {
     const { client, stores, gate } = this.#options
-    const waiting = members.filter(isCompared).filter((member) => shortcoming(member) !== undefined)
-    for (const { runtime } of waiting) {
-      if (!gate.isDue(runtime)) continue
-      await refresh(client, { type: Nodes, store: stores.nodes, name: runtime.metadata.name })
-      gate.looked(runtime)
-    }
+    const waiting = members
+      .filter(isCompared)
+      .filter((member) => gate.isDue(member.runtime) && shortcoming(member) !== undefined)
+    if (waiting.length === 0) return false
+    const errors = await settle(
+      waiting.map(({ runtime }) => async () => {
+        await refresh(client, { type: Nodes, store: stores.nodes, name: runtime.metadata.name })
+        gate.looked(runtime)
+      }),
+    )
+    if (errors.length > 0) throw errors[0]
+    return true
   }
 
-  async #conclude(name: string, state: RolloutState, planned: Plan): Promise<ReconcileResult> {
-    const { drainer, metrics } = this.#options
-    drainer.keep(name, drainsOf(state, planned.decisions))
+  async #conclude(name: string, planned: Plan): Promise<ReconcileResult> {
+    const { metrics } = this.#options
     for (const [phase, count] of Object.entries(planned.counts))
       metrics.set(rolloutNodes, { profile: name, phase }, count)
     this.#showReason(name, planned.why.reason)
@@ -156,6 +184,7 @@ export class ProfileController {
     const { drainer, lookout, metrics } = this.#options
     drainer.keep(name, [])
     lookout.forget(name)
+    this.#windows.forget(name)
     this.#showReason(name, undefined)
     this.#statusWrittenAtMs.delete(name)
     for (const phase of ['selected', 'ready', 'updating', 'waiting', 'failed', 'unavailable']) {

@@ -39,7 +39,7 @@ export interface Written {
   readonly after: Stored | undefined
 }
 
-type Listener = (plural: string, change: Change) => void
+type Listener = (change: Change) => void
 
 export const refused = (status: number, reason: string, message: string): KubeError =>
   new KubeError('simulated', { status, body: { kind: 'Status', reason, message } })
@@ -50,7 +50,8 @@ export class Api {
   compacted = 0
   readonly #kinds = new Map<string, Map<string, Stored>>()
   readonly #log = new Map<string, Change[]>()
-  readonly listeners = new Set<Listener>()
+  /** By kind, and by name for those who watch one object: most of a large fleet do. */
+  readonly #listeners = new Map<string, Set<Listener>>()
   readonly #onWrite: (written: Written) => void
   readonly #now: () => string
   #uids = 0
@@ -72,8 +73,20 @@ export class Api {
     return [...this.#kind(plural).values()]
   }
 
-  changesAfter(plural: string, version: number): Change[] {
-    return (this.#log.get(plural) ?? []).filter((change) => change.version > version)
+  /** Tells what changed since this version and what changes from now on, until the watch is ended by what it gives. */
+  watch({ plural, name, version }: Watch, listener: Listener): () => void {
+    for (const change of this.#changesAfter(plural, version)) {
+      if (name === undefined || name === change.object.metadata.name) listener(change)
+    }
+    const key = keyOf(plural, name)
+    const listeners = this.#listeners.get(key) ?? new Set()
+    this.#listeners.set(key, listeners.add(listener))
+    return () => listeners.delete(listener)
+  }
+
+  #changesAfter(plural: string, version: number): Change[] {
+    const log = this.#log.get(plural) ?? []
+    return log.slice(1 + log.findLastIndex((change) => change.version <= version))
   }
 
   create(who: Who, plural: string, { metadata, ...rest }: Sent): Stored {
@@ -148,9 +161,20 @@ export class Api {
 
   #tell(plural: string, change: Change): void {
     this.#log.get(plural)!.push(change)
-    for (const listener of this.listeners) listener(plural, change)
+    for (const key of [keyOf(plural, undefined), keyOf(plural, change.object.metadata.name)]) {
+      for (const listener of this.#listeners.get(key) ?? []) listener(change)
+    }
   }
 }
+
+interface Watch {
+  readonly plural: string
+  /** The one object to watch; undefined: all. */
+  readonly name: string | undefined
+  readonly version: number
+}
+
+const keyOf = (plural: string, name: string | undefined): string => (name === undefined ? plural : `${plural}/${name}`)
 
 export interface Who {
   readonly by: Writer

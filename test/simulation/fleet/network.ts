@@ -235,13 +235,11 @@ export class SimulatedClient {
         schedule.resume()
       })
     }
-    const listener = (changed: string, change: Change): void => {
-      if (!process.alive) stream.close()
-      else if (changed === plural) deliver(change)
-    }
-    for (const change of server.api.changesAfter(plural, from)) deliver(change)
-    server.api.listeners.add(listener)
-    stream.onClose = () => server.api.listeners.delete(listener)
+    const watched = { plural, name: nameIn(options.fieldSelector), version: from }
+    stream.onClose = server.api.watch(watched, (change) => {
+      if (process.alive) deliver(change)
+      else stream.close()
+    })
     streams.get(process)?.add(stream) ?? streams.set(process, new Set([stream]))
     options.signal.addEventListener('abort', () => stream.wake(), { once: true })
     schedule.after(290_000 + random() * 300_000, process, () => {
@@ -358,6 +356,11 @@ function refusedByBudget(): KubeError {
   const message = 'The disruption budget cart needs 1 healthy pods and has 1 currently'
   const details = { causes: [{ reason: 'DisruptionBudget', message }] }
   return new KubeError('simulated', { status: 429, body: { kind: 'Status', message: 'Cannot evict', details } })
+}
+
+function nameIn(selector: string | undefined): string | undefined {
+  const [path, value] = selector?.split('=') ?? []
+  return path === 'metadata.name' ? value : undefined
 }
 
 function matches(selector: string | undefined): (object: Stored) => boolean {
