@@ -52,8 +52,9 @@ a bar is missed. Needs what npm run demo needs.
   proof         the proof of a handler, next to the same CRI calls by a raw gRPC client: at most 1.15 times
   idle          the same requests per node and hour when all nodes have converged: 0
 
-  convergence   a rollout of 1,000 simulated nodes next to one whose places are always full (at least 0.95 of it, 0.85 with 2%
-                of the nodes failing), and the requests per node there; alone it needs no cluster
+  convergence   a rollout of 1,000 simulated nodes next to a schedule without a gap (at least 0.95 of it, 0.85 with 2% of the
+                nodes failing; with half the places next to one whose places are full to its end, at least 0.95), and the
+                requests per node there; alone it needs no cluster
 
   moves         the time without a kubelet while an engine is exchanged or upgraded, next to a script that does the same: p50
                 and p95 at most 2 times; requests per node there. In a cluster of its own, with an old and a new worker, and

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { median, paired, percentile95, verdictOf } from '../bench/bar.ts'
+import { bound, ideal } from '../bench/ideal-schedule.ts'
 
 const row = { name: 'x', ours: 10, unit: 'ms', note: '' }
 
@@ -43,3 +44,28 @@ t.test('one disturbed half of a pair does not move the ratio', async (t) => {
   ]
   t.equal(paired(pairs).ratio, 1.1)
 })
+
+t.test('the ideal schedule of nodes that all take as long', async (t) => {
+  const alone = { preparing: 1, out: [10, 10] }
+  t.equal(bound({ nodes: 40, places: 4 }, alone), 100)
+  t.equal(bound({ nodes: 2, places: 4 }, alone), 10, 'no rollout is shorter than its longest node')
+  t.equal(ideal({ nodes: 40, places: 4 }, alone, Math.random), 101, 'all places are full to the end')
+  t.equal(ideal({ nodes: 41, places: 4 }, alone, Math.random), 111, 'one node more than fits is a round more')
+  t.throws(() => bound({ nodes: 4, places: 2 }, { preparing: 0, out: [] }), { message: 'nothing was measured' })
+})
+
+t.test(
+  'nodes that take differently long leave places empty at the end, and the more places there are the more',
+  async (t) => {
+    let state = 0
+    const random = (): number => {
+      state = (state * 16_807 + 11) % 2_147_483_647
+      return state / 2_147_483_647
+    }
+    const alone = { preparing: 0, out: Array.from({ length: 100 }, (_, index) => 8_000 + 40 * index) }
+    const part = (nodes: number, places: number): number =>
+      bound({ nodes, places }, alone) / ideal({ nodes, places }, alone, random)
+    const [few, many, long] = [part(100, 10), part(1_000, 100), part(1_000, 50)]
+    t.ok(many < few && few < long && long < 1, `${many} ${few} ${long}`)
+  },
+)
