@@ -8,7 +8,8 @@ const moving: readonly Phase[] = ['Preparing', 'Switching', 'RollingBack']
 const final: readonly Phase[] = ['Refused', 'Committed', 'RolledBack', 'Failed']
 
 /** The answers after which only another order, or time, brings news. docs/protocol.md has the table. */
-const answers: Readonly<Record<Exclude<Permit, 'Observe'>, readonly Phase[]>> = {
+const answers: Readonly<Record<Permit, readonly Phase[]>> = {
+  Observe: ['Observed', 'Failed'],
   Prepare: ['Prepared', 'Proven', ...final],
   Switch: ['Proven', ...final],
   Commit: final,
@@ -23,7 +24,10 @@ export function isMoving(status: NodeRuntimeStatus): boolean {
 export function isSettled(spec: NodeRuntimeSpec, status: NodeRuntimeStatus): boolean {
   const { phase } = status
   if (phase === undefined || isMoving(status)) return false
-  if (spec.permit === 'Observe') return true
-  const isAboutIt = spec.permit === 'Remove' || (status.revision === spec.revision && status.attempt === spec.attempt)
+  // A release names no work: until the engine has looked, its last answer is to the order before.
+  const isAboutIt =
+    spec.permit === 'Observe' ||
+    spec.permit === 'Remove' ||
+    (status.revision === spec.revision && status.attempt === spec.attempt)
   return isAboutIt && answers[spec.permit].includes(phase)
 }

@@ -11,6 +11,7 @@ const found = [
   ['1896', 'a machine under the name of another does not act on the permit of the former'],
   ['1777', 'what was prepared for the Node of before does not refuse the switch of the new one'],
   ['4587', 'an answer of before a release does not pass for the answer to a later order'],
+  ['2807', 'a release is answered at once, not with the next look at the files'],
 ] as const
 
 const program = join(import.meta.dirname, 'main.ts')

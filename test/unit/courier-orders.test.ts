@@ -353,7 +353,7 @@ t.test('which answers settle an order', async (t) => {
     phases.filter((phase) => isSettled(order(permit), { phase, ...work })),
   ])
   t.strictSame(Object.fromEntries(settling), {
-    Observe: ['Observed', 'Prepared', 'Refused', 'Proven', 'Committed', 'RolledBack', 'Failed', 'Removed'],
+    Observe: ['Observed', 'Failed'],
     Prepare: ['Prepared', 'Refused', 'Proven', 'Committed', 'RolledBack', 'Failed'],
     Switch: ['Refused', 'Proven', 'Committed', 'RolledBack', 'Failed'],
     Commit: ['Refused', 'Committed', 'RolledBack', 'Failed'],
