@@ -428,7 +428,7 @@ paused?: boolean
  */
 verify?: {
 /**
- * How long the node has to prove itself, from the stop of the kubelet to its healthy return; past it the node rolls back by itself. A duration such as 90s, 10m or 1h30m.
+ * How long the node has to prove itself, from the stop of the kubelet to its healthy return; past it the node rolls back by itself. Images that are carried to another engine have a second more for each 10 MB. A duration such as 90s, 10m or 1h30m.
  */
 timeout?: string
 /**
@@ -698,7 +698,7 @@ previousEngine?: ("keep" | "disable" | "purge")
 }
 }
 /**
- * Seconds from the stop of the kubelet to its proven return; past it the node rolls back by itself.
+ * Seconds from the stop of the kubelet to its proven return, and one more for each 10 MB of images that are carried; past it the node rolls back by itself.
  */
 timeoutSeconds?: number
 /**

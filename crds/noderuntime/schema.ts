@@ -111,7 +111,7 @@ const spec = obj(
     ),
     target,
     timeoutSeconds: int(
-      'Seconds from the stop of the kubelet to its proven return; past it the node rolls back by itself.',
+      'Seconds from the stop of the kubelet to its proven return, and one more for each 10 MB of images that are carried; past it the node rolls back by itself.',
       {
         minimum: 10,
         maximum: 3600,

@@ -109,7 +109,7 @@ export const verify = obj(
   'How a node is proven after a change.',
   {
     timeout: duration(
-      'How long the node has to prove itself, from the stop of the kubelet to its healthy return; past it the node rolls back by itself.',
+      'How long the node has to prove itself, from the stop of the kubelet to its healthy return; past it the node rolls back by itself. Images that are carried to another engine have a second more for each 10 MB.',
       { from: '10s', to: '1h', default: '2m' },
     ),
     every: duration(

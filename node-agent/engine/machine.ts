@@ -18,6 +18,9 @@ const defaultCourierTimeoutSeconds = 300
 /** Gigabytes from one disk to itself, while the node works as before. */
 const exportSeconds = 900
 
+/** What a busy disk does. The time that images take says nothing of the node's health: it comes on top of the proof's. */
+const importBytesPerSecond = 10_000_000
+
 export interface State {
   /** The last order that was accepted. */
   readonly order?: Order
@@ -58,6 +61,11 @@ export function timeoutSeconds(order: Order): number {
   return order.timeoutSeconds ?? defaultTimeoutSeconds
 }
 
+/** From the stop of the kubelet to the proof. */
+function proofSeconds({ order, findings }: Work): number {
+  return timeoutSeconds(order) + Math.ceil((findings.images?.bytes ?? 0) / importBytesPerSecond)
+}
+
 /** Whether the order is work of its own: one that only looks is not. */
 function isOther(order: Order, work: Work): boolean {
   return order.permit !== 'Observe' && order.revision !== undefined && !isFor(order, work.order)
@@ -67,7 +75,7 @@ function forward(state: State, work: Work, now: Instant): Decision {
   const { stage } = work
   if (stage.name !== 'forward') return wait
   const name = stage.steps[stage.next]
-  const seconds = name === 'export-images' ? exportSeconds : timeoutSeconds(work.order)
+  const seconds = name === 'export-images' ? exportSeconds : proofSeconds(work)
   const why = whyBack(state, work, now, seconds)
   if (why) return { do: 'back', why }
   const untilMs = stage.since.monotonicMs + seconds * 1000

@@ -25,6 +25,10 @@ async function storeOf(name: Side['name']): Promise<ImageStore> {
   return store
 }
 
+async function sizeOf(host: Host, file: string): Promise<number> {
+  return Number((await host.run(['stat', '--format=%s', '--', file], { timeoutMs: 10_000 })).stdout)
+}
+
 export interface ChangeParts {
   readonly plan: Plan
   readonly runtime: Runtime
@@ -64,12 +68,13 @@ export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }:
         const { sourceByName } = await import('../engines/index.ts')
         return (await sourceByName(from)?.removePods?.(host, timeoutMs)) ?? 0
       },
-      exportImages: async (from, { names, archive }, timeoutMs) =>
-        (await storeOf(from)).export(host, names, archive, timeoutMs),
+      exportImages: async (from, { names, archive }, timeoutMs) => {
+        await (await storeOf(from)).export(host, names, archive, timeoutMs)
+        return sizeOf(host, archive)
+      },
       importImages: async (to, { archive }, timeoutMs) => {
-        const { stdout } = await host.run(['stat', '--format=%s', '--', archive], { timeoutMs })
         await (await storeOf(to)).import(host, archive, timeoutMs)
-        return Number(stdout)
+        return sizeOf(host, archive)
       },
     },
     residue: async (former) => (await import('../kubelet/residue.ts')).residueOf(host, former),

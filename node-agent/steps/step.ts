@@ -54,7 +54,8 @@ export interface Provisions {
   restore(packages: PackageChange): Promise<void>
   /** Tells how many there were. */
   removePods(from: Side['name'], timeoutMs: number): Promise<number>
-  exportImages(from: Side['name'], images: Images, timeoutMs: number): Promise<void>
+  /** Tells how many bytes the archive has. */
+  exportImages(from: Side['name'], images: Images, timeoutMs: number): Promise<number>
   /** Tells how many bytes the archive has. */
   importImages(to: Side['name'], images: Images, timeoutMs: number): Promise<number>
 }

@@ -341,7 +341,12 @@ export class World {
       install: (change) => call('packages, install', () => this.#setPackages(change, 'to')),
       restore: (change) => call('packages, restore', () => this.#setPackages(change, 'from')),
       removePods: async () => 0,
-      exportImages: (_from, images) => call('export images', () => this.#put(images.archive, images.names.join(' '))),
+      exportImages: (_from, images) =>
+        call('export images', async () => {
+          const text = images.names.join(' ')
+          await this.#put(images.archive, text)
+          return text.length
+        }),
       importImages: (_to, images) => call('import images', () => this.#importImages(images.archive)),
     }
     return { store: new Store(disk, stateFolder), host, clock, runtime, provisions }

@@ -10,7 +10,8 @@ import type { Change, Order } from '../../node-agent/journal/records.ts'
 import { isOlder } from '../../node-agent/plan/older.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
 import type { PlanInput } from '../../node-agent/plan/types.ts'
-import { stepsOf } from '../../node-agent/steps/index.ts'
+import { steps, stepsOf } from '../../node-agent/steps/index.ts'
+import type { Findings, StepContext } from '../../node-agent/steps/step.ts'
 import { toStart, toStartAgain, toStop } from '../../node-agent/steps/units.ts'
 
 const dockerSide: Side = {
@@ -69,6 +70,25 @@ t.test('Docker stands on containerd: it stops first and starts last, whichever i
     'prove',
     'start-kubelet',
   ])
+})
+
+t.test('what carried images weigh is known before the kubelet stops: the deadline goes by it', async (t) => {
+  const change = changeOf(
+    { from: dockerSide, to: containerdSide, states, previous: 'disable' },
+    { images: { names: ['app'], archive: '/images.tar' } },
+  )
+  const names = stepsOf(change)
+  t.ok(names.indexOf('export-images') < names.indexOf('stop-kubelet'))
+  const findings: Partial<Findings>[] = []
+  const context = {
+    change,
+    clock: { monotonicMs: () => 0 },
+    limit: { untilMs: 5 },
+    provisions: { exportImages: async () => 7 },
+    found: (finding: Partial<Findings>) => findings.push(finding),
+  }
+  await steps['export-images'].apply(context as unknown as StepContext)
+  t.strictSame(findings, [{ images: { carried: 0, bytes: 7 } }])
 })
 
 t.test('an engine that is kept for others is not touched', async (t) => {

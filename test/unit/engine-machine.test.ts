@@ -54,6 +54,10 @@ const step = (name: 'stop-kubelet' | 'stop-engine' | 'start-kubelet', seconds: n
   name,
   findings,
 })
+const carrying = (name: 'stop-kubelet' | 'stop-engine', seconds: number): JournalRecord => ({
+  ...(step(name, seconds) as Extract<JournalRecord, { type: 'step' }>),
+  findings: { podsRemoved: 0, images: { carried: 0, bytes: 500_000_000 } },
+})
 const verification = { passed: true, time: at(3).wall, durationMilliseconds: 500 }
 const proven: JournalRecord = { type: 'proven', at: at(10), findings: { podsRemoved: 2, verification } }
 const why = { reason: 'StepFailed', message: 'It broke.', step: 'stop-engine' }
@@ -143,6 +147,18 @@ const cases: readonly Case[] = [
     state: given([open, step('stop-engine', 2)]),
     now: at(60),
     decision: { do: 'back', why: { reason: 'DeadlineExceeded', step: 'stop-engine' } },
+  },
+  {
+    name: 'images that are carried have time of their own',
+    state: given([open, carrying('stop-kubelet', 0), carrying('stop-engine', 1)]),
+    now: at(60 + 49),
+    decision: { do: 'step', name: 'stop-engine', untilMs: 110_000 },
+  },
+  {
+    name: 'and no more than that',
+    state: given([open, carrying('stop-kubelet', 0), carrying('stop-engine', 1)]),
+    now: at(60 + 50),
+    decision: { do: 'back', why: { reason: 'DeadlineExceeded', message: /within 110 seconds/ } },
   },
   {
     name: 'another boot',

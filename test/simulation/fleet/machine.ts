@@ -299,7 +299,7 @@ export class Machine {
               install: async () => {},
               restore: async () => {},
               removePods: async () => 0,
-              exportImages: async () => {},
+              exportImages: async () => 0,
               importImages: async () => 0,
             },
             remove: async () => {},
