@@ -274,6 +274,21 @@ t.test('bars of a lane: what overlaps in time is painted in the order of meaning
       ['down', 12_000, 17_000],
     ],
   )
+  const steps = [
+    { name: 'stop-kubelet', startTime: at(12_000), durationMilliseconds: 500 },
+    { name: 'start-kubelet', startTime: at(12_500), durationMilliseconds: 500 },
+    { name: 'undo start-kubelet', startTime: at(20_000), durationMilliseconds: 100 },
+    { name: 'undo stop-kubelet', startTime: at(20_100), durationMilliseconds: 900 },
+  ]
+  const twice = laneSpans({ ...node!, steps, kubeletDownMilliseconds: 2000 }).filter(({ kind }) => kind === 'down')
+  t.strictSame(
+    twice.map(({ from, to }) => [from - start, to - start]),
+    [
+      [12_000, 13_000],
+      [20_000, 21_000],
+    ],
+    'a kubelet that was up between the proof and its undoing',
+  )
 })
 
 t.test('ticks are round and few at every scale', async (t) => {

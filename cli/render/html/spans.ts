@@ -61,9 +61,18 @@ const drainSpan = ({ startTime, drainMilliseconds }: ReportNode) =>
 const proofSpan = ({ verification }: ReportNode) =>
   span('proof', 'proof', verification?.time, verification?.durationMilliseconds)
 
+/** A change that was undone after its proof stopped the kubelet twice. */
 const downSpan = (node: ReportNode) => {
-  const stop = node.steps?.find(({ name }) => name === 'stop-kubelet')
-  return span('down', 'kubelet down', stop?.startTime, node.kubeletDownMilliseconds)
+  const steps = stepsOf(node, () => true)
+  const of = (name: string): Step | undefined => steps.find((step) => step.name === name)
+  const [stop, start, again, last] = [of('stop-kubelet'), of('start-kubelet'), of('undo start-kubelet'), steps.at(-1)]
+  if (!start || !again || !last) return span('down', 'kubelet down', stop?.startTime, node.kubeletDownMilliseconds)
+  return [...between(stop, start), ...between(again, last)]
+}
+
+const between = (first: Step | undefined, last: Step) => {
+  const milliseconds = Date.parse(last.startTime) + last.durationMilliseconds - Date.parse(first?.startTime ?? '')
+  return span('down', 'kubelet down', first?.startTime, milliseconds)
 }
 
 const stretch = (kind: SpanKind, name: string, steps: readonly Step[]): Span[] => {
