@@ -1,6 +1,7 @@
 /** Programs of the suites that run on a node of the test bed, in the Node that the installed engine runs in. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bundle } from '../../images/bundle.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 
@@ -8,9 +9,16 @@ import type { Cluster } from '../cluster/cluster.ts'
 export const programFolder = '/opt/drydock-tests'
 const root = join(import.meta.dirname, '../..')
 
-/** The command line of the installed engine without its program: the same Node with the same flags. */
-function engineNode(cluster: Cluster, node: string): readonly string[] {
+const installMs = 120_000
+
+/**
+ * The command line of the installed engine without its program: the same Node with the same flags. The agent installs it
+ * after Helm has ended.
+ */
+async function engineNode(cluster: Cluster, node: string): Promise<readonly string[]> {
   const unit = join(cluster.rootOf(node), 'etc/systemd/system/drydock-engine.service')
+  const giveUp = Date.now() + installMs
+  while (!existsSync(unit) && Date.now() < giveUp) await sleep(500)
   const [, command] = /^ExecStart=(.*) \S+\/engine\.cjs$/m.exec(readFileSync(unit, 'utf8')) ?? []
   if (!command) throw new Error(`${unit} has no ExecStart that runs engine.cjs`)
   return command.split(' ')
@@ -23,5 +31,5 @@ export async function installProgram(cluster: Cluster, node: string, entry: stri
   const folder = join(cluster.rootOf(node), programFolder)
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${name}.cjs`), code)
-  return [...engineNode(cluster, node), `${programFolder}/${name}.cjs`]
+  return [...(await engineNode(cluster, node)), `${programFolder}/${name}.cjs`]
 }
