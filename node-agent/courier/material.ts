@@ -23,7 +23,12 @@ export function isWorthWriting(
 ): boolean {
   if (next.phase === undefined || next.phase === 'Preparing') return false
   if (isMoving(next) && movedMs < shortMoveMs) return false
-  return written === undefined || materialOf(next) !== materialOf(written)
+  return written === undefined || materialOf(asLate(next, written)) !== materialOf(written)
+}
+
+/** After a crash the engine repeats what it remembers, and may have read a later generation of the same order before. */
+function asLate(next: NodeRuntimeStatus, { observedGeneration = 0 }: NodeRuntimeStatus): NodeRuntimeStatus {
+  return (next.observedGeneration ?? observedGeneration) < observedGeneration ? { ...next, observedGeneration } : next
 }
 
 /** JSON with sorted keys, so that the API server's order of fields is no difference. */

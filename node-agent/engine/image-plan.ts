@@ -1,7 +1,7 @@
 /** Which images a node with another engine takes along, and how. */
 import { join } from 'node:path'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { SourceEngine, Target } from '../engines/engine.ts'
+import type { SourceEngine, Staged, Target } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import type { Change } from '../journal/records.ts'
 
@@ -14,6 +14,8 @@ export interface ImagePlan {
 export interface ImagesInput {
   readonly from: SourceEngine
   readonly to: SourceEngine
+  /** What the change brings of it. */
+  readonly staged?: Staged
   readonly target: Target
   /** What the pods on the node need. */
   readonly names: readonly string[]
@@ -23,12 +25,12 @@ export interface ImagesInput {
 /** `hostAhead`: the host as it will be, with programs that come with the change. */
 export async function planImages(
   { host, hostAhead }: { host: Host; hostAhead: Host },
-  { from, to, target, names, stateFolder }: ImagesInput,
+  { from, to, staged, target, names, stateFolder }: ImagesInput,
 ): Promise<ImagePlan> {
   const how = target.migration?.images
   if (how === undefined || names.length === 0) return {}
   if (how === 'pull') return { images: { names } }
-  const why = (await from.images.cannot(host)) ?? (await to.images.cannot(hostAhead))
+  const why = (await from.images.cannot(host)) ?? (await to.images.cannot(hostAhead, staged))
   if (why === undefined) return { images: { names, archive: join(stateFolder, 'images.tar') } }
   const message = `Images are not carried over (${why}): they are pulled from their registries.`
   return { images: { names }, shown: { carried: 0, bytes: 0, message: message.slice(0, 1024) } }

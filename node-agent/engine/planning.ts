@@ -142,7 +142,14 @@ async function imagesOf(planning: Planning, composing: Composing): Promise<Image
   const hostAhead = to.staged ? ahead(host, to.staged) : host
   return planImages(
     { host, hostAhead },
-    { from: engine.engine, to: to.engine, target: plan.target, names, stateFolder },
+    {
+      from: engine.engine,
+      to: to.engine,
+      ...(to.staged && { staged: to.staged }),
+      target: plan.target,
+      names,
+      stateFolder,
+    },
   )
 }
 

@@ -109,8 +109,11 @@ export interface Staged {
 
 /** Images between stores, as docker archives with their names in them. Argument lists only, never a shell. */
 export interface ImageStore {
-  /** Why this host cannot: a program is missing. Undefined: it can. Where it cannot, the kubelet pulls. */
-  cannot(host: Host): Promise<string | undefined>
+  /**
+   * Why this host cannot: a program is missing. Undefined: it can. Where it cannot, the kubelet pulls. `staged`: what the
+   * change brings of this engine.
+   */
+  cannot(host: Host, staged?: Staged): Promise<string | undefined>
   /** Works while the engine serves. Replaces an archive that is there. */
   export(host: Host, names: readonly string[], archive: string, timeoutMs: number): Promise<void>
   import(host: Host, archive: string, timeoutMs: number): Promise<void>

@@ -63,6 +63,14 @@ t.test('containerd: the ctr beside the program, in the namespace of the kubelet'
   )
 })
 
+t.test('containerd: the ctr that an archive brings to a host without containerd', async (t) => {
+  const { units: _, files: _files, ...programs } = containerd
+  const host = hostOf({ ...programs, files: {} })
+  t.match(await ofContainerd.cannot(host), /in none of/, 'there is no containerd yet')
+  const staged = { program: '/opt/c/bin/containerd', version: '2.3.7', searchPath: ['/opt/c/bin'], files: [] }
+  t.equal(await ofContainerd.cannot(host, staged), undefined)
+})
+
 t.test('Docker: its own program', async (t) => {
   const { host, ran } = recording({ files: {}, programs: { '/usr/bin/docker x': '' } })
   t.equal(await ofDocker.cannot(host), undefined)

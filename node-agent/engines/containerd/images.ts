@@ -1,7 +1,7 @@
 /** Images of containerd through its own ctr, in the namespace of the kubelet's. */
 import { dirname } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
-import type { ImageStore } from '../engine.ts'
+import type { ImageStore, Staged } from '../engine.ts'
 import { platform, runFor } from '../image-programs.ts'
 import { find } from '../programs.ts'
 import { detect } from './detect.ts'
@@ -10,8 +10,8 @@ import { detect } from './detect.ts'
 export const podNamespace = 'k8s.io'
 
 export const images: ImageStore = {
-  cannot: async (host) => {
-    const { program, folders } = await ctrOf(host)
+  cannot: async (host, staged) => {
+    const { program, folders } = await ctrOf(host, staged)
     return program === undefined
       ? `ctr, which carries images of containerd, is in none of ${folders.join(', ')}`
       : undefined
@@ -34,8 +34,11 @@ export async function ctrCommand(host: Host, namespace: string): Promise<string[
 }
 
 /** The ctr beside the containerd that the unit runs comes first: a host may have several, and they are of one version. */
-async function ctrOf(host: Host): Promise<{ program?: string; socket?: string; folders: readonly string[] }> {
-  const found = await detect(host)
+async function ctrOf(
+  host: Host,
+  staged?: Staged,
+): Promise<{ program?: string; socket?: string; folders: readonly string[] }> {
+  const found = await detect(host, staged)
   const { binary, socket } = found?.observed.engine ?? {}
   const folders = [...new Set([...(binary ? [dirname(binary)] : []), ...(found?.searchPath ?? [])])]
   const program = await find(host, 'ctr', folders)
