@@ -63,7 +63,8 @@ func adapt(arguments []string) error {
 	return os.WriteFile(path, adapted, 0o600)
 }
 
-// bundleOf tells whether the runtime is asked to create a container, and from which folder.
+// bundleOf tells whether the runtime is asked to create a container, and from which folder. Engines name none of its files:
+// whoever does asks a question.
 func bundleOf(arguments []string) (string, bool) {
 	bundle, creates := ".", false
 	for index, argument := range arguments {
@@ -71,6 +72,8 @@ func bundleOf(arguments []string) (string, bool) {
 		switch {
 		case argument == "create" || argument == "run" || argument == "restore":
 			creates = true
+		case name == "--config":
+			return "", false
 		case name != "--bundle" && name != "-bundle" && name != "-b":
 		case joined:
 			bundle = value
