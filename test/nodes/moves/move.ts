@@ -3,6 +3,7 @@ import type { MigrationReport, RuntimeProfileSpec } from '../../../crds/types.ge
 import { leaksOf } from '../../crash/leaks.ts'
 import { apply } from '../../support/install.ts'
 import { type Bed, profileOf, type Scenario, type Test } from '../migration/bed.ts'
+import { type Answers, ApiWatch, everyMs } from './api-watch.ts'
 import { differences, imageOf } from './node-image.ts'
 import { running, runsPods } from './workload.ts'
 
@@ -14,6 +15,8 @@ export interface Move {
   readonly spec: (bed: Bed) => Promise<Partial<RuntimeProfileSpec>>
   /** Pods stay: the engine is replaced under them. */
   readonly keepsPods?: true
+  /** The cluster's API runs there: it is back within the time without a kubelet. */
+  readonly hasApi?: true
   readonly runtimeClasses?: readonly string[]
   /** What the node has had done to it before. */
   readonly given?: (bed: Bed) => Promise<unknown>
@@ -29,9 +32,13 @@ export const move =
     t.match(await engineOf(bed, node), from)
     await wanted.given?.(bed)
     const [before, pods] = [await imageOf(bed, node), await running(bed, node)]
+    const watch = wanted.hasApi && new ApiWatch(bed.cluster, node)
     await apply(bed.cluster, profileOf(name, [node], { verify: { timeout: '120s' }, ...(await wanted.spec(bed)) }))
     await bed.ready(name, '300s')
-    await arrived(t, bed, wanted, await bed.report(name))
+    const answers = watch?.end()
+    const report = await bed.report(name)
+    if (answers) answered(t, answers, report)
+    await arrived(t, bed, wanted, report)
     const now = await running(bed, node)
     if (wanted.keepsPods) t.same(now, pods, `${node}: the same containers run`)
     await wanted.there?.(t, bed)
@@ -46,6 +53,12 @@ export const move =
     t.notOk((await bed.node(node)).spec.unschedulable, `${node}: in service`)
     t.comment(`${to.source} and back to ${from.source}`)
   }
+
+function answered(t: Test, { asked, longestMs, unanswered }: Answers, { status }: MigrationReport): void {
+  const { kubeletDownMilliseconds = 0 } = status?.nodes?.[0] ?? {}
+  t.comment(`the API: ${unanswered} of ${asked} questions unanswered, at most ${longestMs} ms without an answer`)
+  t.ok(longestMs <= kubeletDownMilliseconds + everyMs, 'the API is back within the time without a kubelet')
+}
 
 async function arrived(t: Test, bed: Bed, { node, to, keepsPods, runtimeClasses }: Move, report: MigrationReport) {
   await bed.cluster.waitReady([node])

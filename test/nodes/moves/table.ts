@@ -77,6 +77,7 @@ export const rows: readonly Row[] = [
     from: /^containerd:\/\/1\.7/,
     to: /^containerd:\/\/2\.3/,
     keepsPods: true,
+    hasApi: true,
     spec: engineOnly,
   },
   {
