@@ -6,9 +6,13 @@ import { programsFolder } from './folders.ts'
 
 /** Pure: names of folders that occur in none of the texts; an unfinished one is needed by nobody. */
 export function unusedFolders(names: readonly string[], texts: readonly string[]): readonly string[] {
-  return names.filter(
-    (name) => name.startsWith('.') || !texts.some((text) => text.includes(`${programsFolder}/${name}/`)),
-  )
+  return names.filter((name) => name.startsWith('.') || !texts.some((text) => isNamed(text, name)))
+}
+
+/** Alone, as a folder of CNI plugins is, or with a path in it; not as the beginning of another name. */
+function isNamed(text: string, name: string): boolean {
+  const [, ...after] = text.split(`${programsFolder}/${name}`)
+  return after.some((rest) => !/^[\w.-]/.test(rest))
 }
 
 /** Where containerd's shims keep which OCI runtime a container was made with, below a folder for each namespace and container. */

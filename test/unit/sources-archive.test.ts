@@ -432,6 +432,12 @@ t.test('folders that nothing refers to', async (t) => {
     'containerd-aaa',
     'runc-bbb',
   ])
+  const asFolder = [`bin_dirs = ["/opt/cni/bin", "${programs}/containerd-aab"]`, `:${programs}/runc-bbb`]
+  t.strictSame(
+    unusedFolders(names, asFolder),
+    ['.containerd-aaa', 'containerd-aaa'],
+    'a folder of CNI plugins is named alone',
+  )
 
   const node = hostIn()
   for (const name of names) await node.staging.makeFolder(`${programs}/${name}`)
