@@ -231,6 +231,7 @@ export function planner(planning: Planning): Plan {
       pasts,
       files: await bytesOf(host, [...pasts.keys(), crictlPath]),
       networks: await detectCni(host),
+      restoresPackages: !order.target && memory.packages !== undefined,
       strangers,
     })
     if (isRefusal(plan)) return plan

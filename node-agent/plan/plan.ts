@@ -151,7 +151,8 @@ function actionOf(input: PlanInput, to: EngineAhead, edits: readonly FileEdit[])
   const actions: Action[] = [isEngine(engine) ? engine.action(found, edits) : 'None']
   // The kubelet's only setting here is the cgroup driver, and no pod outlives a change of that.
   if (edits.some(({ path }) => kubeletFiles.includes(path))) actions.push('DrainRestart')
-  const isOther = staged?.packages !== undefined || edits.some(({ path }) => path.startsWith('/etc/systemd/system/'))
+  const changesPackages = staged?.packages !== undefined || input.restoresPackages
+  const isOther = changesPackages || edits.some(({ path }) => path.startsWith('/etc/systemd/system/'))
   if (isOther) actions.push('Restart')
   if (isOther && isStepBack(input, to)) actions.push('DrainRestart')
   return harshest(actions)

@@ -39,6 +39,8 @@ export interface PlanInput {
   readonly files: ReadonlyMap<string, Buffer | undefined>
   /** Everything in the folder of CNI configuration. */
   readonly networks: readonly FileFound[]
+  /** Packages are put back to what they were before Drydock. */
+  readonly restoresPackages: boolean
   /** Containers on the node's engine that are not the kubelet's. */
   readonly strangers: readonly string[]
 }

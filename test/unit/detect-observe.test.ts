@@ -245,7 +245,7 @@ t.test('a plan is checked without touching anything live', async (t) => {
     const host = hostOf(given)
     const observation = await observe(hostOf(debian))
     const heritage = { engine: 'containerd', cgroupDriver: undefined, sandboxImage: undefined }
-    const nothing = { pasts: new Map(), files: new Map(), networks: [], strangers: [] }
+    const nothing = { pasts: new Map(), files: new Map(), networks: [], restoresPackages: false, strangers: [] }
     const to = observation.engine!
     const plan = planNode({ observation, to, target, heritage, ...nothing })
     if (isRefusal(plan)) throw new Error(plan.message)

@@ -194,6 +194,7 @@ function inputOf(more: Partial<PlanInput> = {}): PlanInput {
     pasts: new Map(),
     files: new Map([['/etc/crictl.yaml', Buffer.from('runtime-endpoint: unix:///run/cri-dockerd.sock\n')]]),
     networks: [],
+    restoresPackages: false,
     strangers: [],
     ...more,
   }

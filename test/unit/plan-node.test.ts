@@ -61,7 +61,7 @@ function inputOf(observation: Observation, target: Target | undefined, pasts: Pa
   const files = new Map(found.map(({ path, bytes }) => [path, bytes]))
   const to = engine?.engine.name === (target?.engine.name ?? 'containerd') ? engine : undefined
   const heritage = { engine: 'containerd', cgroupDriver: 'cgroupfs', sandboxImage: 'x/pause:1' } as const
-  return { observation, to, target, heritage, pasts, files, networks: [], strangers: [] }
+  return { observation, to, target, heritage, pasts, files, networks: [], restoresPackages: false, strangers: [] }
 }
 
 function plan(observation: Observation, target: Target | undefined, pasts: Pasts = new Map()): Plan {
@@ -126,6 +126,11 @@ t.test('the original comes back byte for byte', async (t) => {
     { [main]: undefined },
     'a file that was not there goes',
   )
+})
+
+t.test('packages that go back are an older engine, without any file too', async (t) => {
+  t.match(planNode({ ...inputOf(node(), undefined), restoresPackages: true }), { action: 'DrainRestart', edits: [] })
+  t.match(planNode(inputOf(node(), undefined)), { action: 'None', edits: [] })
 })
 
 t.test('the original does not come back over what others wrote', async (t) => {
