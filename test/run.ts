@@ -1,7 +1,6 @@
 /**
  * `npm test`: every check and every suite in order, cheap ones first, and one closing line `N passed, N failed, N skipped`.
- * `--fast` leaves out what needs a cluster or an API server, and the simulations; `--only a,b` runs the named stages. Moves of
- * engines on real nodes are asked for by `--only moves`.
+ * `--fast` leaves out what needs a cluster or an API server, and the simulations; `--only a,b` runs the named stages.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
@@ -27,8 +26,6 @@ interface Stage {
   readonly needsCluster: boolean
   /** Takes so long that the quick round leaves it out, though it needs no cluster. */
   readonly slow?: boolean
-  /** Runs only when it is asked for by name: it takes a quarter of an hour more. */
-  readonly asked?: boolean
   readonly run: () => Promise<Result>
 }
 
@@ -89,7 +86,7 @@ const fresh = async () => {
 
 /** Suites have time limits, and a cold machine builds Kubernetes for minutes: that comes before them. */
 const testbed = async (): Promise<Result> => {
-  await buildParts(['debian12', 'debian13', 'debian13-containerd2', 'debian12-bare'], console.log)
+  await buildParts(['debian12', 'debian13', 'debian13-containerd2', 'debian12-bare', 'debian13-bare'], console.log)
   return { count: none }
 }
 
@@ -114,7 +111,7 @@ const stages: readonly Stage[] = [
   { name: 'contract', needsCluster: true, run: suite('contract') },
   { name: 'apiserver', needsCluster: true, run: suite('apiserver', '--jobs=1', '--timeout=1200') },
   { name: 'nodes', needsCluster: true, run: suite('nodes', '--jobs=1', '--timeout=2400') },
-  { name: 'moves', needsCluster: true, asked: true, run: suite('moves', '--jobs=1', '--timeout=2400') },
+  { name: 'moves', needsCluster: true, run: suite('moves', '--jobs=1', '--timeout=2400') },
 ]
 
 const { values } = parseArgs({
@@ -134,7 +131,7 @@ let total = none
 const failed: string[] = []
 const skipped: string[] = []
 for (const stage of stages) {
-  const isLeftOut = stage.asked || (values.fast && (stage.needsCluster || stage.slow))
+  const isLeftOut = values.fast && (stage.needsCluster || stage.slow)
   if (wanted ? !wanted.includes(stage.name) : isLeftOut) continue
   const start = performance.now()
   console.log(`\n== ${stage.name}`)
