@@ -67,7 +67,8 @@ export interface Lease extends KubeObject {
  * Guarantees: the epoch of a leader is higher than that of every leader before it; a leader that cannot renew
  * stops `leaseSeconds - renewDeadlineSeconds` before another one may start. Time of other machines is not trusted: a
  * lease has expired when its content did not change for its duration on our own monotonic clock.
- * Cannot prevent that a leader which its machine paused acts for a moment after the pause: the epoch is for that.
+ * Cannot prevent that a leader which its machine paused goes on for a moment after the pause: `isLeading`, asked before
+ * each write, is for that, and the epoch for a write that stayed on its way.
  */
 export class LeaderElector {
   readonly #options: LeaderElectorOptions
@@ -93,6 +94,11 @@ export class LeaderElector {
 
   get state(): LeaderState {
     return this.#state
+  }
+
+  /** Whether we lead, by our own clock: true also right after a pause only if nobody can have taken over meanwhile. */
+  get isLeading(): boolean {
+    return this.#state.phase === 'leading' && this.#leftMs(this.#state) > 0
   }
 
   /**
@@ -216,7 +222,7 @@ export class LeaderElector {
   /** Renews until the signal aborts (true) or leadership is lost (false). */
   async #renewUntil(finished: AbortSignal): Promise<boolean> {
     const { clock } = this.#options
-    const leftMs = (): number => (this.#state as Leading).renewedAtMs + this.#renewDeadlineMs - clock.monotonicMs()
+    const leftMs = (): number => this.#leftMs(this.#state as Leading)
     for (;;) {
       await clock.sleep(Math.min(this.#retryMs, Math.ceil(leftMs())), finished)
       if (finished.aborted) return true
@@ -231,6 +237,11 @@ export class LeaderElector {
         this.#log.warn('lease was not renewed', { error })
       }
     }
+  }
+
+  /** Until leadership has to be given up, should no renewal succeed. */
+  #leftMs({ renewedAtMs }: Leading): number {
+    return renewedAtMs + this.#renewDeadlineMs - this.#options.clock.monotonicMs()
   }
 
   /** False when somebody else has the lease, or nobody: it was deleted. */

@@ -5,6 +5,7 @@ import process from 'node:process'
 import { KubeClient } from '../kube/client.ts'
 import { systemClock } from '../kube/clock.ts'
 import { EventRecorder } from '../kube/events.ts'
+import { guardedTransport } from '../kube/guarded-transport.ts'
 import { inClusterTransport } from '../kube/in-cluster.ts'
 import { LeaderElector } from '../kube/lease.ts'
 import { pinoLog } from '../kube/pino-log.ts'
@@ -47,8 +48,12 @@ async function run(options: RunOptions, signal: AbortSignal): Promise<number> {
   const metrics = prometheusMetrics({ prefix: 'drydock_' })
   const agent = await agentOf(options)
   const transport = await transportOf(options)
-  const client = new KubeClient(transport, { userAgent: 'drydock-operator', clock, metrics })
+  const common = { userAgent: 'drydock-operator', clock, metrics }
+  const client = new KubeClient(transport, common)
   const elector = new LeaderElector({ client, namespace, name: leaseName, identity, clock, log, metrics })
+  // After a pause of this machine another operator may be at work before any timer here has told us.
+  const guarded = guardedTransport(transport, () => elector.isLeading)
+  const leading = new KubeClient(guarded, common)
   const events = new EventRecorder({
     client,
     controller: 'drydock.dev/operator',
@@ -76,7 +81,7 @@ async function run(options: RunOptions, signal: AbortSignal): Promise<number> {
           isSynced = true
         }
         const { courierTimeoutSeconds } = options
-        const operator = { client, clock, log, metrics, events, agent, courierTimeoutSeconds }
+        const operator = { client: leading, clock, log, metrics, events, agent, courierTimeoutSeconds }
         await lead(operator, { fence, signal: leaderSignal, onSynced })
         await events.flush()
       },

@@ -7,6 +7,7 @@ import type { Clock } from '../../kube/clock.ts'
 import { systemClock } from '../../kube/clock.ts'
 import { ConnectionError, isConflict, isForbidden, isGone, isInvalid, KubeError } from '../../kube/errors.ts'
 import { evictionOutcome } from '../../kube/eviction.ts'
+import { guardedTransport } from '../../kube/guarded-transport.ts'
 import { httpTransport } from '../../kube/http-transport.ts'
 import { inClusterTransport } from '../../kube/in-cluster.ts'
 import { kubeconfigTransport } from '../../kube/kubeconfig.ts'
@@ -109,6 +110,33 @@ t.test('refusals are not tried again and answer questions', async (t) => {
     t.equal((error as Error).message, 'GET /api/v1/nodes/a: a sentence')
   }
   t.equal(server.requests.length, refusals.length)
+})
+
+t.test('whoever does not lead any more reads, and writes nothing, not even what it had tried before', async (t) => {
+  const asked: number[] = []
+  let mayWrite = true
+  const transport = guardedTransport(
+    {
+      request: async ({ method }) => {
+        asked.push(asked.length)
+        if (method === 'GET') return { status: 200, headers: {}, body: node }
+        mayWrite = false
+        throw new ConnectionError('cut')
+      },
+      stream: () => {
+        throw new Error('not used')
+      },
+      close: () => undefined,
+    },
+    () => mayWrite,
+  )
+  const client = new KubeClient(transport, { clock: { ...systemClock, sleep: async () => undefined } })
+  const patch = () => client.patch(Nodes, { name: 'a' }, {}, { kind: 'merge' })
+  await t.rejects(patch(), { message: /^PATCH \/api\/v1\/nodes\/a was not sent: this process may not write any more$/ })
+  t.equal(asked.length, 1, 'the first try was sent, the second was not')
+  await t.rejects(client.create(Nodes, node), { message: /was not sent/ })
+  t.match(await client.get(Nodes, { name: 'a' }), node)
+  t.equal(asked.length, 2)
 })
 
 t.test('absence is an answer, not an error', async (t) => {

@@ -56,6 +56,8 @@ interface Candidate {
   readonly stop: AbortController
   readonly epochs: number[]
   isLeading: boolean
+  /** Of its present life. */
+  elector?: LeaderElector
   ended: Promise<void>
 }
 
@@ -95,6 +97,7 @@ class Election {
         clock: host,
         log: silentLog,
       })
+      candidate.elector = elector
       await elector.run({ signal: stop.signal, onStarted: (epoch, signal) => lead(candidate, epoch, signal) })
       candidate.isLeading = false
     }
@@ -121,6 +124,9 @@ t.test('the second waits until the first does not renew for 15 s, however far th
   await election.time.advance(5_000)
   t.equal(b.isLeading, true, 'taken over within 15 + 2 + 2 s')
   t.equal(b.epochs[0], a.epochs[0]! + 1)
+  t.equal(a.isLeading, true, 'nothing of it has run since')
+  t.equal(a.elector?.isLeading, false, 'and whoever asks before a write is told')
+  t.equal(b.elector?.isLeading, true)
   a.host.resume()
   await settle()
   await settle()
