@@ -36,6 +36,12 @@ export const annotations = {
   repairs: 'drydock.dev/repairs',
 } as const
 
+/** Reasons of an agent that the operator acts on. */
+export const reasons = {
+  /** Refused: the switch would take more than the preparation had announced. */
+  actionChanged: 'ActionChanged',
+} as const
+
 /** On a Node, by kubeadm: the endpoint of its kubelet. Newer ones keep it in a file of the host instead. */
 export const criSocketAnnotation = 'kubeadm.alpha.kubernetes.io/cri-socket'
 

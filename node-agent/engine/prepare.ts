@@ -1,5 +1,6 @@
 /** From an order to a change that may be opened, or to the reason why not. Nothing that is live is touched. */
 import { dirname } from 'node:path'
+import { reasons } from '../../crds/protocol.ts'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { type Action, type FileEdit, isRefusal, type Observed, type Pasts, type Refusal } from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
@@ -63,7 +64,7 @@ function harsherThanPrepared(order: Order, memory: Memory, action: Action): Refu
   if (answer?.phase !== 'Prepared' || !isFor(order, answer) || answer.action === undefined) return undefined
   if (harshness[action] <= harshness[answer.action]) return undefined
   const message = `The node has changed since it was prepared: the change needs ${action} now, and ${answer.action} was announced.`
-  return { reason: 'ActionChanged', message }
+  return { reason: reasons.actionChanged, message }
 }
 
 async function noSpace({ host, store }: Preparing, edits: readonly FileEdit[]): Promise<Refusal | undefined> {

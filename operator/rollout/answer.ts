@@ -6,10 +6,23 @@ export type Action = NonNullable<NodeRuntimeStatus['action']>
 const terminal: readonly (Phase | undefined)[] = ['Committed', 'Refused', 'RolledBack', 'Failed', 'Removed']
 const quiet: readonly (Phase | undefined)[] = ['Prepared', 'Committed', 'Refused', 'RolledBack']
 
+const ends: readonly (Phase | undefined)[] = ['Committed', 'RolledBack']
+
 /** The status, when it speaks of the order that the node has now. An answer to another order says nothing. */
-export function answerOf({ spec, status }: NodeRuntime): NodeRuntimeStatus | undefined {
-  const isAbout = spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
-  return isAbout ? status : undefined
+export function answerOf(runtime: NodeRuntime): NodeRuntimeStatus | undefined {
+  return isAbout(runtime) && !isBygone(runtime) ? runtime.status : undefined
+}
+
+function isAbout({ spec, status }: NodeRuntime): boolean {
+  return spec?.revision !== undefined && status?.revision === spec.revision && status.attempt === spec.attempt
+}
+
+/**
+ * How a change ended that this order has not permitted yet. The agent remembers it of an order of the same number, from
+ * before the NodeRuntime was made anew.
+ */
+export function isBygone(runtime: NodeRuntime): boolean {
+  return isAbout(runtime) && runtime.spec?.permit === 'Prepare' && ends.includes(runtime.status?.phase)
 }
 
 /** Whether pods are created anew, so that the node is drained first. What nobody has named is taken for the harshest. */

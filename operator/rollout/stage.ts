@@ -2,13 +2,14 @@
 import { annotations, originalRevision } from '../../crds/protocol.ts'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { abortBack, isAborted, mustGoBack, wasAborted } from './abort.ts'
-import { answerOf, isOpen, isQuiet } from './answer.ts'
+import { answerOf, isBygone, isOpen, isQuiet } from './answer.ts'
 import { criSocketChanges } from './cri-socket.ts'
 import { hasDrifted, verdictOn } from './drift.ts'
 import { gateTimeoutMilliseconds, shortcoming } from './gate.ts'
 import { hasLabels, provenHandlers } from './handlers.ts'
 import { turnOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
+import { isOutdated, outdated, pauseLeft } from './outdated.ts'
 import { beginTurn, cordon, isStarted } from './turn.ts'
 import type { Decision, Known, Member, Order, Reason, Stage, Wish } from './types.ts'
 
@@ -154,9 +155,10 @@ function needsOrder(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime } = member
   const { revision: former, permit } = runtime.spec ?? {}
   const wanted = wantedOf(member, wish)
-  const isNew = former !== wanted.revision || permit === 'Observe' || permit === 'Remove'
+  const isNew = former !== wanted.revision || permit === 'Observe' || permit === 'Remove' || isBygone(runtime)
+  const isDue = isOutdated(runtime) && pauseLeft(runtime, wish.now) <= 0
   const repairs = repairsDue(member, wish)
-  if (isNew || isRetry(member, wish) || repairs) {
+  if (isNew || isDue || isRetry(member, wish) || repairs) {
     const attempt = nextAttempt(runtime, wanted.revision)
     const order = { ...wanted, attempt, report: wish.reportOf(wanted.revision), ...(repairs && { repairs }) }
     return { at: 'ordering', decision: { kind: 'Order', node: node.name, order } }
@@ -185,6 +187,9 @@ function hasEnded({ node, runtime }: Known, wish: Wish): Stage | undefined {
   if (outcome.result === 'Committed') return { at: 'done' }
   // Without the annotation it would have a new order already.
   if (wasAborted(runtime)) return { at: 'waiting', why: abortBack(node.name) }
+  if (isOutdated(runtime)) {
+    return { at: 'waiting', why: outdated(outcome.why), lookAgainMilliseconds: pauseLeft(runtime, wish.now) }
+  }
   // A node whose state nobody could prove takes no pods, even if its change needed no drain. Once: a person who uncordons it means it.
   const isExposed = outcome.result === 'Failed' && !node.unschedulable && !node.cordon
   return { at: 'failed', why: outcome.why, ...(isExposed && { decision: cordon(node.name, runtime, wish) }) }

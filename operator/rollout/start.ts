@@ -42,12 +42,12 @@ export function startTurns(state: RolloutState, staged: readonly Staged[], wish:
   let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
   const busy = [...state.busyControlPlane]
   const started: Known[] = []
-  const delays: Delay[] = []
+  const delays: (Delay & { readonly node: string })[] = []
   const common = { profile: state.profile, looks: state.looks, staged, now: wish.now, window, canary }
   for (const candidate of staged.filter(isCandidate)) {
     const { node } = candidate.member
     const delay = stop ? { why: stop } : firstObstacle(candidate, { ...common, budget, busy })
-    if (delay) delays.push(delay)
+    if (delay) delays.push({ ...delay, node: node.name })
     else started.push(candidate.member)
     if (delay && !mayBeFree(delay)) continue
     // The place of a node that is asked about is taken: no more are asked about than could start.
@@ -56,7 +56,10 @@ export function startTurns(state: RolloutState, staged: readonly Staged[], wish:
   }
   const times = delays.flatMap(({ lookAgainMilliseconds }) => lookAgainMilliseconds ?? [])
   const lookAgainMilliseconds = times.length === 0 ? undefined : Math.min(...times)
-  return { started, stop, waits: delays[0]?.why, lookAgainMilliseconds, questions: questionsOf(delays) }
+  // What holds a canary back holds all the others back, too.
+  const isCanary = ({ node }: { node: string }): boolean => canary?.delay !== undefined && canary.names.has(node)
+  const telling = delays.find(isCanary) ?? delays[0]
+  return { started, stop, waits: telling?.why, lookAgainMilliseconds, questions: questionsOf(delays) }
 }
 
 const mayBeFree = ({ question }: Delay): boolean =>

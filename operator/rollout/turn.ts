@@ -16,7 +16,9 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
   const { node, runtime, drain } = member
   const { profile, now } = wish
   const since = startedAt(member)
-  if (since === undefined && !node.cordon) return undefined
+  // Without our cordon it was a person's that stood in for ours. Whoever took it away put the node back into service:
+  // it has its turn like any other, however long ago this one began.
+  if (!node.cordon && (since === undefined || !isClosed(node))) return undefined
   const name = node.name
   if (isAborted(profile)) {
     return { at: 'underWay', why: draining(name), decision: giveUp(member, abortBack(name), wish) }

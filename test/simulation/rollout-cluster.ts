@@ -1,6 +1,12 @@
 /** A cluster in memory: nodes, agents that keep to docs/protocol.md, and the executor's effects, without any IO. */
 import { annotations, finalizer, originalRevision, startupTaint } from '../../crds/protocol.ts'
-import type { MigrationReport, NodeRuntime, RuntimeProfile, RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import type {
+  MigrationReport,
+  NodeRuntime,
+  NodeRuntimeStatus,
+  RuntimeProfile,
+  RuntimeProfileSpec,
+} from '../../crds/types.gen.ts'
 import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
 import { type NodeObject, viewOf } from '../../operator/controllers/node/view.ts'
 import { NodeRuntimeWriter } from '../../operator/controllers/noderuntime/write.ts'
@@ -56,6 +62,8 @@ export class SimulatedCluster {
   /** How the next change of a node ends; Committed when not said. */
   readonly fates = new Map<string, Fate>()
   readonly actions = new Map<string, Action>()
+  /** What agents answer to the next order that they look at, instead of what they would. */
+  readonly refuseNext = new Map<string, NodeRuntimeStatus>()
   readonly blockedDrains = new Set<string>()
   /** Nodes whose host is not as it was before, whatever the API knows of it. */
   readonly changed = new Set<string>()
@@ -318,6 +326,12 @@ export class SimulatedCluster {
     if (!runtime || revision === undefined || attempt === undefined) return false
     if (fate === 'Silent' || ready?.status !== 'True') return false
     const answer = answerOf(runtime)
+    const refusal = this.refuseNext.get(name)
+    if (refusal) {
+      this.refuseNext.delete(name)
+      runtime.status = { ...answer, revision, attempt, ...refusal }
+      return true
+    }
     const key = `${answer?.phase ?? 'Observed'}/${permit}`
     const next = agentRules.find(([pattern, forFate]) => pattern.test(key) && (!forFate || forFate === fate))
     if (!next) return false

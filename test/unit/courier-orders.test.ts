@@ -382,6 +382,10 @@ t.test('the order of fields is no news, and whatever was written is not written 
   )
   t.ok(isWorthWriting({ phase: 'Proven' }, { phase: 'Switching' }, 0))
   t.notOk(isWorthWriting({}, undefined, 0))
+  const committed = { phase: 'Committed', observedGeneration: 4 } as const
+  t.notOk(isWorthWriting({ ...committed, observedGeneration: 3 }, committed, 0), 'the same, and read sooner')
+  t.ok(isWorthWriting({ ...committed, observedGeneration: 5 }, committed, 0))
+  t.ok(isWorthWriting({ phase: 'RolledBack', observedGeneration: 3 }, committed, 0))
   t.notOk(isWorthWriting({ phase: 'Switching' }, { phase: 'Prepared' }, shortMoveMs - 1))
   t.ok(isWorthWriting({ phase: 'Switching' }, { phase: 'Prepared' }, shortMoveMs))
 })

@@ -152,6 +152,25 @@ t.test('a node that a person cordoned is changed within the budget and stays cor
   t.equal(sim.plan('p')?.progress, 'Ready')
 })
 
+t.test(
+  'a node whose turn began under a cordon that a person took away is in service, and has its turn anew',
+  async (t) => {
+    const sim = cluster('a')
+    sim.setCordon('a', true)
+    sim.blockedDrains.add('a')
+    sim.apply('p', spec())
+    t.same(of(await sim.settle(), 'Cordon', 'BeginTurn', 'PermitSwitch'), ['BeginTurn a'])
+    sim.apply('p', spec({ rollout: { paused: true } }))
+    sim.setCordon('a', false)
+    t.same(of(await sim.settle(), 'Cordon', 'BeginTurn', 'Drain', 'PermitSwitch'), [], 'the pause holds for it, too')
+    t.equal(sim.plan('p')?.why.reason, 'Paused')
+    sim.blockedDrains.clear()
+    sim.apply('p', spec())
+    t.same(of(await sim.settle(), 'Cordon', 'PermitSwitch', 'Return'), ['Cordon a', 'PermitSwitch a', 'Return a'])
+    t.notOk(sim.view('a')?.unschedulable)
+  },
+)
+
 t.test('the failure budget stops the rollout with the reason, and a retry goes on', async (t) => {
   const sim = cluster('a', 'b', 'c')
   sim.fates.set('a', 'RolledBack')
@@ -487,6 +506,55 @@ t.test('a Node registered anew, whose host Drydock changed, is restored when its
   t.same(of(await sim.settle(), 'Order', 'Release'), ['Order a', 'Release a'])
   t.notOk(sim.changed.has('a'))
   t.notOk(sim.profiles.has('p'))
+})
+
+t.test(
+  'what an agent remembers of the former Node of that name is no answer to the first order of the new one',
+  async (t) => {
+    const sim = cluster('a')
+    sim.apply('p', spec())
+    await sim.settle()
+    const { status } = sim.runtimes.get('a')!
+    t.match(status, { phase: 'Committed', attempt: 1 })
+    sim.registerAnew('a')
+    sim.fates.set('a', 'Silent')
+    t.same(of(await sim.settle(), 'Order'), ['Order a'])
+    // Its first report was on its way when the order was written.
+    sim.runtimes.get('a')!.status = { ...status!, phase: 'Committed' }
+    sim.fates.clear()
+    const made = await sim.settle()
+    t.same(of(made, 'Order', 'PermitSwitch', 'PermitCommit'), ['Order a', 'PermitSwitch a', 'PermitCommit a'])
+    t.match(sim.runtimes.get('a'), { spec: { attempt: 2 }, status: { phase: 'Committed', attempt: 2 } })
+  },
+)
+
+t.test('a node that has changed since it was prepared is no failure, and is prepared anew after a pause', async (t) => {
+  const sim = cluster('a', 'b')
+  sim.actions.set('a', 'None')
+  sim.apply('p', spec({ rollout: { paused: true } }))
+  await sim.settle()
+  sim.apply('p', spec())
+  const message = 'DrainRestart now, and None was announced.'
+  let isFirst = true
+  sim.watch = (_, decision) => {
+    if (decision.kind !== 'PermitSwitch' || decision.node !== 'a' || !isFirst) return
+    isFirst = false
+    sim.refuseNext.set('a', { phase: 'Refused', reason: 'ActionChanged', message })
+  }
+  const made = await sim.settle()
+  t.same(of(made, 'PermitSwitch', 'PermitCommit'), ['PermitSwitch a', 'PermitSwitch b', 'PermitCommit b'], 'b goes on')
+  t.match(sim.plan('p'), {
+    progress: 'Reconciling',
+    why: { reason: 'PlanOutdated', message: `a: ${message} It is prepared anew` },
+    counts: { failed: 0, waiting: 1 },
+  })
+  const left = sim.plan('p')?.lookAgainMilliseconds ?? 0
+  t.ok(left > 0 && left <= 60_000, `${left}`)
+  sim.wait(1)
+  sim.actions.set('a', 'DrainRestart')
+  const again = of(await sim.settle(), 'Order', 'Cordon', 'PermitCommit', 'Return')
+  t.same(again, ['Order a', 'Cordon a', 'PermitCommit a', 'Return a'])
+  t.equal(sim.plan('p')?.progress, 'Ready')
 })
 
 t.test('a Node registered anew while its profile goes is restored too', async (t) => {

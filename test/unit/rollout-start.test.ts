@@ -348,6 +348,17 @@ t.test('an old answer goes on holding a node back, and is asked for once more', 
 const object = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'ops', name: 'freeze' }
 const gated: Rollout = { gates: [{ name: 'no-freeze', object, cel: 'object.data.on == "no"' }] }
 
+t.test('what holds the canary back is said, not that the others wait for it', async (t) => {
+  const role = 'node-role.kubernetes.io/control-plane'
+  const sim = new SimulatedCluster()
+  sim.addNode('cp', { labels: { [role]: '' }, isTainted: true })
+  sim.addNode('w')
+  sim.apply('p', spec({ rollout: { ...soak10, ...gated } }))
+  sim.gateSays = { reason: 'GateClosed', message: 'Gate no-freeze holds the rollout: frozen' }
+  t.same(await changed(sim), [])
+  t.match(sim.plan('p')?.why, { reason: 'GateClosed' }, 'the node that joins is the canary, and comes after the worker')
+})
+
 t.test('gates hold back whatever could start, are asked only then, and let what is under way finish', async (t) => {
   const sim = cluster(['a', 'b'], { ...gated, maxUnavailable: 1 })
   sim.blockedDrains.add('a')
