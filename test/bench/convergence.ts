@@ -7,7 +7,7 @@ import { fork } from 'node:child_process'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { simplifyAborts } from '../simulation/fleet/abort.ts'
-import type { Written } from '../simulation/fleet/api.ts'
+import type { Who, Written } from '../simulation/fleet/api.ts'
 import { Fleet, type Watcher } from '../simulation/fleet/fleet.ts'
 import { generator } from '../simulation/fleet/schedule.ts'
 import type { NodePlan, Script } from '../simulation/fleet/script.ts'
@@ -51,20 +51,22 @@ class Observer implements Watcher {
     this.#fleet = fleet
   }
 
-  written({ by, plural, before, after }: Written): void {
+  requested(_: Who, plural: string): void {
+    const { nowMs } = this.#fleet().schedule
+    if (nowMs >= startMs && plural !== 'leases' && plural !== 'pods') this.writes++
+  }
+
+  written({ plural, before, after }: Written): void {
     const { schedule, api } = this.#fleet()
     const { nowMs } = schedule
     if (plural === 'pods' && after?.metadata.deletionTimestamp) {
       const { name } = after.metadata
       schedule.after(podEndMs, undefined, () => api.remove({ by: 'cluster', process: 'kubelet' }, 'pods', name))
     }
-    const isOurs = by === 'operator' || by === 'courier'
-    if (!isOurs || nowMs < startMs || plural === 'leases' || plural === 'pods') return
-    this.writes++
     if (plural !== 'nodes' || !after) return
     const { name } = after.metadata
     if (markOf(after) && !markOf(before)) this.#sinceMs.set(name, nowMs)
-    this.firstMs = Math.min(this.firstMs, nowMs)
+    if (markOf(after)) this.firstMs = Math.min(this.firstMs, nowMs)
     if (markOf(after) || !markOf(before)) return
     this.outMs.set(name, nowMs - this.#sinceMs.get(name)!)
     this.lastMs = nowMs

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { invariants } from './fleet/invariants.ts'
+import { mutants } from './fleet/mutants.ts'
 
 const seeds = process.env['DRYDOCK_SIMULATION_SEEDS'] ?? '500'
 /** Seeds that found a defect once. */
@@ -11,6 +13,12 @@ const found = [
   ['1896', 'a machine under the name of another does not act on the permit of the former'],
   ['1777', 'what was prepared for the Node of before does not refuse the switch of the new one'],
   ['4587', 'an answer of before a release does not pass for the answer to a later order'],
+  ['3218', 'a node that drifts between its preparation and its turn is prepared anew'],
+  ['4478', 'a rollout says that its gate is closed, not that the others wait for the canary'],
+  ['674', 'what an engine remembers of a former Node is no answer to the first order of the new one'],
+  ['9612', 'a turn that began under a cordon of a person ends when that person takes it away'],
+  ['7271', 'a leader that was paused writes nothing once another may lead'],
+  ['4002', 'what an engine repeats after a crash is no news'],
   ['2807', 'a release is answered at once, not with the next look at the files'],
 ] as const
 
@@ -32,6 +40,11 @@ t.test('what was found once stays mended', async (t) => {
   for (const [seed, sentence] of found) {
     t.match(await simulate('--seed', seed), /every invariant held/, `seed ${seed}: ${sentence}`)
   }
+})
+
+t.test('each invariant has a mutant that is to break it', async (t) => {
+  const broken = new Set(mutants.flatMap(({ breaks }) => breaks))
+  t.strictSame([...broken].toSorted(), Object.keys(invariants).toSorted())
 })
 
 t.test('the same seed is the same history', async (t) => {

@@ -11,6 +11,7 @@ import { fork } from 'node:child_process'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { simplifyAborts } from './fleet/abort.ts'
+import { type Invariant, invariants } from './fleet/invariants.ts'
 import { mutants, type NamedMutant } from './fleet/mutants.ts'
 import { type Script, scriptOf } from './fleet/script.ts'
 import { partOf, shrink } from './fleet/shrink.ts'
@@ -18,7 +19,7 @@ import { type Result, run } from './fleet/world.ts'
 
 const lastEvents = 30
 /** Seeds within which a mutant must be caught. */
-const mutantSeeds = 600
+const mutantSeeds = 1500
 
 interface Part {
   readonly seeds: number
@@ -121,23 +122,41 @@ function chosen(script: Script, keep: string | undefined): Script {
   return partOf(script, keep === 'none' ? [] : keep.split(',').map(Number))
 }
 
-async function runMutants(say: Say): Promise<boolean> {
-  say(`${'mutant'.padEnd(46)}${'breaks'.padEnd(30)}caught`)
-  let survivors = 0
-  for (const mutant of mutants) {
-    const seed = await caughtAt(mutant)
-    if (seed === undefined) survivors++
-    const caught = seed === undefined ? `SURVIVES ${mutantSeeds} seeds` : `by seed ${seed}`
-    say(`${mutant.name.padEnd(46)}${mutant.breaks.join(', ').padEnd(30)}${caught}`)
-  }
-  say(`${mutants.length - survivors} of ${mutants.length} mutants caught`)
-  return survivors === 0
+interface Caught {
+  readonly mutant: string
+  readonly seed: number
+  readonly invariant: Invariant
 }
 
-async function caughtAt(mutant: NamedMutant): Promise<number | undefined> {
+/** Each mutant must be caught, and each invariant must catch one. */
+async function runMutants(say: Say): Promise<boolean> {
+  const caught: Caught[] = []
+  for (const mutant of mutants) {
+    const found = await caughtAt(mutant)
+    if (found) caught.push(found)
+    say(`${mutant.name.padEnd(52)}${found ? `caught by seed ${found.seed}` : `SURVIVES ${mutantSeeds} seeds`}`)
+  }
+  const names = Object.keys(invariants) as Invariant[]
+  const silent = names.filter((name) => !caught.some(({ invariant }) => invariant === name))
+  for (const name of names) {
+    say(`\n${name}: ${invariants[name]}`)
+    if (silent.includes(name)) say('  NOTHING BREAKS IT')
+    for (const { mutant, seed } of caught.filter(({ invariant }) => invariant === name)) {
+      say(`  ${mutant.padEnd(50)}seed ${seed}`)
+    }
+  }
+  say(
+    `\n${caught.length} of ${mutants.length} mutants caught, by ${names.length - silent.length} of ${names.length} invariants`,
+  )
+  return caught.length === mutants.length && silent.length === 0
+}
+
+async function caughtAt(mutant: NamedMutant): Promise<Caught | undefined> {
   for (let seed = 1; seed <= mutantSeeds; seed++) {
     const { violation } = await run(scriptOf(seed), mutant)
-    if (violation && mutant.breaks.includes(violation.invariant)) return seed
+    if (violation && mutant.breaks.includes(violation.invariant)) {
+      return { mutant: mutant.name, seed, invariant: violation.invariant }
+    }
   }
   return undefined
 }

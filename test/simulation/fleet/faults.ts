@@ -2,13 +2,11 @@
 import { annotations } from '../../../crds/protocol.ts'
 import type { RuntimeProfileSpec } from '../../../crds/types.gen.ts'
 import type { Stored } from './api.ts'
-import { type Fleet, type FleetNode, specOf } from './fleet.ts'
+import { type Fleet, type FleetNode, person, specOf } from './fleet.ts'
 import type { Trouble } from './machine.ts'
 import type { Link } from './network.ts'
 import { windowSpec } from './pace.ts'
 import { disturbedUntilMs, type Edit, type Fault } from './script.ts'
-
-export const person = { by: 'person', process: 'person' } as const
 
 export function disturb(fleet: Fleet, fault: Fault): void {
   const { schedule } = fleet
@@ -39,6 +37,9 @@ export function disturb(fleet: Fleet, fault: Fault): void {
       return
     case 'edit':
       edit(fleet, fault.profile, fault.change)
+      return
+    case 'gate':
+      if (fleet.script.pace.gate) fleet.setGate(fault.open ?? undefined)
       return
     case 'clock':
       fleet.nodes[fault.of]!.machine.time.skewMs += fault.byMs
@@ -93,12 +94,29 @@ function disturbNode(fleet: Fleet, node: FleetNode, fault: NodeFault, untilMs: n
     case 'node':
       exchange(fleet, node, fault.becomes)
       return
+    case 'drift':
+      drift(fleet, node, fault)
+      return
     case 'old order':
       repeatOrder(node, fault.which)
       return
     default:
       fault satisfies never
       return
+  }
+}
+
+/** Time and again, and its courier looks at the files soon after: it would do so within ten minutes. */
+function drift(fleet: Fleet, node: FleetNode, { times, everyMs }: Extract<Fault, { kind: 'drift' }>): void {
+  for (let time = 0; time < times; time++) {
+    fleet.schedule.after(time * everyMs, undefined, () => {
+      if (fleet.schedule.nowMs > disturbedUntilMs) return
+      node.hasDrifted = true
+      node.machine.drift()
+    })
+    fleet.schedule.after(time * everyMs + 2_000, undefined, () => {
+      node.courier.alive = false
+    })
   }
 }
 
@@ -231,11 +249,13 @@ export function calm(fleet: Fleet): void {
     node.machine.troubles.clear()
     node.budgetUntilMs = 0
     node.awayUntilMs = 0
+    if (node.hasDrifted) node.courier.alive = false
   }
 }
 
 /** People put right what they did, and ask for what failed once more. */
 export function putRight(fleet: Fleet): void {
+  if (fleet.script.pace.gate) fleet.setGate(true)
   for (const { metadata, spec } of fleet.api.list('nodes')) {
     if (spec?.['unschedulable'] && !metadata.annotations?.[annotations.cordonedBy])
       setCordon(fleet, metadata.name, false)

@@ -6,9 +6,17 @@ import { silentLog } from '../../../kube/log.ts'
 import { noMetrics } from '../../../kube/metrics.ts'
 import { Courier } from '../../../node-agent/courier/courier.ts'
 import { lead, type OperatorOptions } from '../../../operator/operator.ts'
-import { Api, type Stored, type Written } from './api.ts'
+import { Api, type Change, type Stored, type Who, type Written } from './api.ts'
 import { handlersOf, Machine, type MachineMutant, versionOf, type Witness } from './machine.ts'
-import { breakWatches, freshLink, type Link, type Server, SimulatedClient, type Tampering } from './network.ts'
+import {
+  breakWatches,
+  type ClientOptions,
+  freshLink,
+  type Link,
+  type Server,
+  SimulatedClient,
+  type Tampering,
+} from './network.ts'
 import { type Pace, windowSpec } from './pace.ts'
 import { clockOf, generator, type MachineTime, Process, type Random, Schedule, trueTime } from './schedule.ts'
 import type { NodePlan, Script } from './script.ts'
@@ -16,10 +24,14 @@ import type { NodePlan, Script } from './script.ts'
 export interface Mutant {
   readonly name: string
   readonly machine?: MachineMutant
-  /** Made anew for each world. */
+  /** What the operator reads and sends. Made anew for each world. */
   readonly tampering?: () => Tampering
+  /** The same of each courier. */
+  readonly courier?: (node: string) => Tampering
   /** Does more to the operator's process than its reading and writing; undone by what it gives. */
   readonly install?: () => () => void
+  /** The operator writes whether it leads or not. */
+  readonly isDeaf?: boolean
   /** Acts on what the operator sees. */
   readonly onSeen?: (fleet: Fleet, plural: string, object: Stored) => void
 }
@@ -42,6 +54,8 @@ export interface FleetNode {
   awayUntilMs: number
   /** A disruption budget forbids evictions until then. */
   budgetUntilMs: number
+  /** Another tool wrote its files: its courier has to look at them before anybody can know. */
+  hasDrifted: boolean
 }
 
 export interface Replica {
@@ -83,20 +97,34 @@ export function specOf(
     handlers: handlers.map((name) => ({ name, type: 'runc' as const, default: name === 'runc' })),
     rollout: { maxUnavailable: limit, failureBudget, drain: { timeout: '40s' }, ...rolloutOf(pace) },
     verify: { timeout: '30s' },
+    ...(pace.repairs && { drift: 'Repair' as const }),
   } satisfies RuntimeProfileSpec
 }
 
 /** The part of a profile's rollout that its pace is. */
-export function rolloutOf({ canary, window }: Pace) {
-  return { ...(canary && { canary }), ...(window && { window: windowSpec(window) }) }
+export function rolloutOf({ canary, window, gate }: Pace) {
+  return {
+    ...(canary && { canary }),
+    ...(window && { window: windowSpec(window) }),
+    ...(gate && { gates: [gateSpec] }),
+  }
+}
+
+const gateSpec = {
+  name: 'no-freeze',
+  object: { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'ops', name: 'freeze' },
+  cel: 'object.spec.open',
 }
 
 /** Of a process that nobody stops: it dies. One for each, or all that ever listened would stay. */
 const unstopped = (): AbortSignal => new AbortController().signal
 const cluster = { by: 'cluster', process: 'cluster' } as const
+export const person = { by: 'person', process: 'person' } as const
 
 export interface Watcher extends Witness {
   written(written: Written): void
+  /** A write has been sent, whether it will change anything or not. */
+  requested(who: Who, plural: string): void
   seen(process: Process, plural: string, object: Stored): void
   /** An operator has something to tell in an Event. */
   told(): void
@@ -134,6 +162,7 @@ export class Fleet {
   }
 
   start(): void {
+    if (this.script.pace.gate) this.setGate(true)
     for (const [index, node] of this.nodes.entries()) this.every(10_000, 100 + 37 * index, () => this.kubeletTick(node))
     this.every(10_000, 5_000, () => this.#controlPlaneTick())
     for (const [index, replica] of this.replicas.entries()) {
@@ -176,6 +205,7 @@ export class Fleet {
       isGone: false,
       awayUntilMs: 0,
       budgetUntilMs: 0,
+      hasDrifted: false,
     }
   }
 
@@ -255,7 +285,8 @@ export class Fleet {
       who,
       random,
       clock,
-      tampering: {},
+      tampering: this.mutant?.courier?.(node.plan.name) ?? {},
+      onRequest: (plural) => this.watcher.requested(who, plural),
     })
     const engine = {
       state: async (after?: { known: { seq: number; run: string }; waitSeconds: number; signal: AbortSignal }) => {
@@ -320,26 +351,46 @@ export class Fleet {
     const { nowMs } = this.schedule
     const pods = this.api.list('pods').filter(({ spec }) => spec?.['nodeName'] === plan.name)
     const isAlive = nowMs - leaseMs < 15_000
-    const budget = budgetUntilMs > nowMs ? 0 : 1
-    for (const pod of pods) {
-      if (pod.metadata.deletionTimestamp && isAlive && machine.units.engine.active)
-        this.api.remove(cluster, 'pods', pod.metadata.name)
-      else if (pod.spec?.['budget'] !== budget) {
-        this.api.update(cluster, 'pods', { name: pod.metadata.name }, () => ({ spec: { ...pod.spec, budget } }))
-      }
+    if (plan.pods > 0) this.#guard(plan.name, budgetUntilMs > nowMs ? 0 : 1)
+    for (const { metadata } of pods) {
+      if (metadata.deletionTimestamp && isAlive && machine.units.engine.active)
+        this.api.remove(cluster, 'pods', metadata.name)
     }
     if (pods.length > 0 || object.spec?.['unschedulable'] || readyOf(object) !== 'True') return
     for (let index = 0; index < plan.pods; index++) {
       const ownerReferences = [
         { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'cart', uid: 'cart', controller: true },
       ]
-      const metadata = { name: `cart-${this.#pods++}`, namespace: 'shop', ownerReferences }
-      this.api.create(cluster, 'pods', {
-        metadata,
-        spec: { nodeName: plan.name, budget },
-        status: { phase: 'Running' },
-      })
+      const labels = { on: plan.name }
+      const metadata = { name: `cart-${this.#pods++}`, namespace: 'shop', labels, ownerReferences }
+      const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+      this.api.create(cluster, 'pods', { metadata, spec: { nodeName: plan.name }, status })
     }
+  }
+
+  /** The disruption budget of the pods of one node. */
+  #guard(node: string, disruptionsAllowed: number): void {
+    const name = `cart-${node}`
+    const known = this.api.get('poddisruptionbudgets', name)
+    if (known?.status?.['disruptionsAllowed'] === disruptionsAllowed) return
+    const status = { disruptionsAllowed, currentHealthy: 1, desiredHealthy: 2 - disruptionsAllowed }
+    if (known) this.api.update(cluster, 'poddisruptionbudgets', { name }, () => ({ status }))
+    else {
+      const spec = { selector: { matchLabels: { on: node } } }
+      this.api.create(cluster, 'poddisruptionbudgets', { metadata: { name, namespace: 'shop' }, spec, status })
+    }
+  }
+
+  /** What the gate of the script's profiles asks about; undefined: nobody knows. */
+  setGate(open: boolean | undefined): void {
+    const name = 'freeze'
+    if (open === undefined) {
+      this.api.remove(person, 'configmaps', name)
+      return
+    }
+    const spec = { open }
+    if (this.api.get('configmaps', name)) this.api.update(person, 'configmaps', { name }, () => ({ spec }))
+    else this.api.create(person, 'configmaps', { metadata: { name, namespace: 'ops' }, spec })
   }
 
   // --- operators
@@ -364,19 +415,19 @@ export class Fleet {
     const { schedule, server, random, watcher, mutant } = this
     const clock = clockOf(schedule, process, replica.time)
     const who = { by: 'operator', process: replica.name } as const
-    const simulated = new SimulatedClient({
+    const common = {
       ...{ schedule, server, link: replica.link, process, who, random, clock, tampering: this.#tampering },
+      onRequest: (plural: string) => watcher.requested(who, plural),
       onWritten: () => this.#afterWrite(replica),
-      onSeen: (plural, { object }) => {
+      onSeen: (plural: string, { object }: Change) => {
         watcher.seen(process, plural, object)
         mutant?.onSeen?.(this, plural, object)
       },
-    })
-    const client = simulated.asClient
+    } satisfies ClientOptions
     const identity = `${replica.name}/${this.#machines++}`
     const times = { leaseSeconds: 30, renewDeadlineSeconds: 20, retrySeconds: 5 }
     const elector = new LeaderElector({
-      client,
+      client: new SimulatedClient(common).asClient,
       namespace: 'drydock',
       name: 'drydock',
       identity,
@@ -384,6 +435,8 @@ export class Fleet {
       log: silentLog,
       ...times,
     })
+    const mayWrite = (): boolean => mutant?.isDeaf === true || elector.isLeading
+    const client = new SimulatedClient({ ...common, mayWrite }).asClient
     const events = { record: () => watcher.told(), flush: async () => {} } as unknown as OperatorOptions['events']
     schedule.resume()
     const ended = elector.run({

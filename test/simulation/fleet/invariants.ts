@@ -1,37 +1,47 @@
 /** What must hold after every event. It looks at the cluster from outside: nothing of the planner is its own witness. */
-import { annotations, finalizer, labels, originalRevision } from '../../../crds/protocol.ts'
+import { annotations, finalizer, labels, originalRevision, reasons } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { Order } from '../../../node-agent/journal/records.ts'
 import { revisionOf, targetOf } from '../../../operator/rollout/revision.ts'
-import type { Stored, Written } from './api.ts'
+import type { Stored, Who, Written } from './api.ts'
 import { type Fleet, readyOf, type Watcher } from './fleet.ts'
 import { engineFile, kubeletFile, type Machine } from './machine.ts'
-import { Pacing } from './pacing.ts'
+import { isGuarded } from './network.ts'
+import { courierTrespass, trespass } from './ownership.ts'
+import { answerMs, Pacing } from './pacing.ts'
+import { Since } from './since.ts'
 import { hasBegun, isOpen, isTainted, isTaken, markOf, phaseOf } from './taken.ts'
 
-/** Names of invariants, as a failing seed shows them. */
-export type Invariant =
-  | 'budget'
-  | 'control plane'
-  | 'foreign cordon'
-  | 'uncordon unproven'
-  | 'in between'
-  | 'unproven boot'
-  | 'other node'
-  | 'conflict'
-  | 'failure budget'
-  | 'pause'
-  | 'window'
-  | 'canary'
-  | 'abort'
-  | 'fence'
-  | 'gate'
-  | 'drain'
-  | 'attempt'
-  | 'finalizer'
-  | 'own object'
-  | 'idle'
-  | 'liveness'
+/** By their names, as a failing seed shows them. */
+export const invariants = {
+  budget: 'no more nodes are out of service than maxUnavailable allows, whoever took the others out',
+  'control plane': 'nodes of the control plane go out of service one at a time',
+  'foreign cordon': 'a cordon of somebody else stays',
+  'uncordon unproven': 'a node takes pods again only when it is wholly in one state, and proven',
+  'in between': 'a change ends in the former state or in the new one, proven, never between',
+  'unproven boot': 'a machine boots with what was proven',
+  'other node': 'an order is for one Node on one machine, and nothing is done on another',
+  conflict: 'a node that two profiles select stays as it is',
+  'failure budget': 'nothing starts once failureBudget nodes have failed',
+  pause: 'nothing starts while the rollout is paused',
+  window: 'nothing that disrupts starts outside the window',
+  'closed gate': 'nothing starts while a gate does not hold',
+  'disruption budget': 'no node is cordoned while a disruption budget holds a pod of it',
+  repair: 'what has drifted is brought back only when that is wanted, and after a pause when it drifts again',
+  canary: 'the rest waits until the canaries have soaked',
+  abort: 'nothing starts once the rollout was aborted',
+  fence: 'an order of a former leader is not accepted',
+  leader: 'an operator writes only while it has the lease',
+  gate: 'a node commits when its Node has reported since the proof',
+  drain: 'no pod is left on a node that is switched under it',
+  attempt: 'no order is given twice, so that no old answer passes for its answer',
+  finalizer: 'a profile stays until its nodes are what they were',
+  'own object': 'each program writes its own part of objects that have to do with it, and nothing else',
+  idle: 'a fleet that has converged costs no write',
+  liveness: 'every rollout ends, or says truly what it waits for; when people have put things right, all is as wanted',
+} as const
+
+export type Invariant = keyof typeof invariants
 
 export class Violation extends Error {
   override readonly name = 'Violation'
@@ -47,26 +57,8 @@ export class Violation extends Error {
 const knownMs = 2_000
 /** The same while, and until so long after, the way between a controller and the API is disturbed. */
 const roughMs = 60_000
-
-/** Something that holds for a node, and since when. */
-class Since {
-  readonly #values = new Map<string, { value: boolean; sinceMs: number }>()
-
-  set(name: string, value: boolean, nowMs: number): void {
-    const known = this.#values.get(name)
-    if (known?.value === value) return
-    this.#values.set(name, { value, sinceMs: known ? nowMs : Number.NEGATIVE_INFINITY })
-  }
-
-  surely(name: string, value: boolean, beforeMs: number): boolean {
-    const known = this.#values.get(name)
-    return known?.value === value && known.sinceMs < beforeMs
-  }
-
-  forget(name: string): void {
-    this.#values.delete(name)
-  }
-}
+/** Five minutes, by clocks of two operators that are twenty seconds apart. */
+const repairPauseMs = 275_000
 
 /** Something that happened. */
 export interface Entry {
@@ -86,15 +78,16 @@ export class Invariants implements Watcher {
   /** Until when what happens may be known late. */
   roughUntilMs = Number.NEGATIVE_INFINITY
   violation: Violation | undefined
-  /** Writes of Drydock but for leases and events. */
-  writes = 0
-  lastWriteMs = 0
+  /** Writes that Drydock asked for, but for leases and events. */
+  requests = 0
+  lastRequestMs = 0
   readonly trace: Entry[] = []
   readonly #out = new Since()
   readonly #failed = new Since()
   readonly #conflict = new Since()
   readonly #aborted = new Since()
   readonly #selected = new Since()
+  readonly #guarded = new Since()
   readonly #pacing = new Pacing((invariant, message) => this.#fail(invariant, message))
   readonly #settings = new Map<string, Limit[]>()
   #membersChangedMs = 0
@@ -116,19 +109,27 @@ export class Invariants implements Watcher {
 
   seen(): void {}
 
+  requested({ by, process }: Who, plural: string): void {
+    if (plural === 'leases') return
+    if (by === 'operator') this.#leads(process, plural)
+    this.requests++
+    this.lastRequestMs = this.fleet.schedule.nowMs
+  }
+
   told(): void {}
+
+  #leads(operator: string, plural: string): void {
+    const holder = this.fleet.api.get('leases', 'drydock')?.spec?.['holderIdentity']
+    if (typeof holder === 'string' && holder.startsWith(`${operator}/`)) return
+    this.#fail('leader', `${operator} writes ${plural}, and the lease is that of ${holder ?? 'nobody'}`)
+  }
 
   written(written: Written): void {
     const { plural, by, process, before, after } = written
     if (plural === 'leases' || plural === 'pods') return
     this.#observe(written)
-    if (by === 'operator' || by === 'courier') {
-      this.writes++
-      this.lastWriteMs = this.fleet.schedule.nowMs
-    }
-    if (by === 'courier' && (plural !== 'noderuntimes' || after?.metadata.name !== process || !same(before, after))) {
-      this.#fail('own object', `the courier of ${process} wrote ${plural} ${after?.metadata.name}`)
-    }
+    const wrong = by === 'courier' ? courierTrespass(written) : by === 'operator' ? trespass(written) : undefined
+    if (wrong) this.#fail('own object', `${by} ${process} ${wrong}`)
     if (by !== 'cluster' || plural === 'nodes') this.note(process, () => describe(written))
     if (by !== 'operator') return
     if (plural === 'nodes') this.#nodeWritten(process, before, after)
@@ -144,6 +145,8 @@ export class Invariants implements Watcher {
     const { name } = (after ?? before)!.metadata
     if (plural === 'runtimeprofiles') this.#observeProfile(name, after, nowMs)
     if (plural === 'nodes') this.#observeNode(name, before, after)
+    if (plural === 'configmaps') this.#pacing.gated(after?.spec?.['open'] === true, nowMs)
+    if (plural === 'poddisruptionbudgets') this.#guarded.set(name, after?.status?.['disruptionsAllowed'] === 0, nowMs)
     if (plural !== 'noderuntimes') return
     const profileOf = (object: Stored | undefined): unknown => object?.spec?.['profile']
     if (profileOf(before) !== profileOf(after)) this.#membersChangedMs = nowMs
@@ -188,6 +191,7 @@ export class Invariants implements Watcher {
   #nodeWritten(operator: string, before: Stored | undefined, after: Stored | undefined): void {
     if (!before || !after) return
     const { name } = after.metadata
+    if (this.#isNobodys(name, before)) this.#fail('own object', `${name} is selected by no profile, and was written`)
     const wasMarked = markOf(before) !== undefined
     const mark = markOf(after)
     if (mark !== undefined && mark !== markOf(before)) {
@@ -195,11 +199,27 @@ export class Invariants implements Watcher {
       const wasTaken = isTaken(before, this.fleet.runtime(name))
       this.#taken(name, profile, wasTaken)
       if (!wasTaken) this.#started(name, profile, operator)
+      if (!wasTaken) this.#cordonedFor(name)
     }
     if (isTainted(before) && !isTainted(after)) this.#admitted(name)
     if (!before.spec?.['unschedulable'] || after.spec?.['unschedulable']) return
     if (!wasMarked) this.#fail('foreign cordon', `${name} was uncordoned, and somebody else had cordoned it`)
     this.#returned(name)
+  }
+
+  #cordonedFor(name: string): void {
+    const pods = this.fleet.api.list('pods').filter(({ spec }) => spec?.['nodeName'] === name)
+    const held = pods.find((pod) => !pod.metadata.deletionTimestamp && isGuarded(this.fleet.api, pod))
+    if (held && this.#guarded.surely(`cart-${name}`, true, this.#known - answerMs)) {
+      this.#fail('disruption budget', `${name} is cordoned, and its disruption budget allows nothing`)
+    }
+  }
+
+  /** No profile selects the node, and none has anything to do with it still. */
+  #isNobodys(name: string, node: Stored): boolean {
+    const isOurs =
+      markOf(node) !== undefined || isTainted(node) || this.fleet.runtime(name)?.spec?.profile !== undefined
+    return !isOurs && this.#selected.surely(name, false, this.#known)
   }
 
   /** A node that joins takes pods when it is proven, or when nothing is asked of it. */
@@ -238,6 +258,7 @@ export class Invariants implements Watcher {
     if ((spec.fence ?? 0) < (was?.fence ?? 0)) this.#fail('fence', `${name}: fence ${was?.fence} became ${spec.fence}`)
     const isNew = spec.revision !== undefined && (spec.revision !== was?.revision || spec.attempt !== was?.attempt)
     if (isNew) this.#ordered(after)
+    if (isNew && before) this.#repaired(before, after)
     if (isStart(before, after)) this.#startWritten(operator, before, after)
     if (spec.permit === 'Commit' && was?.permit !== 'Commit') this.#committed(after)
   }
@@ -272,6 +293,9 @@ export class Invariants implements Watcher {
       this.#fail('attempt', `${name} is ordered ${key} once more, and has answered it before`)
     }
     this.#answered.set(`${uid}`, (known ?? new Set()).add(key))
+    if (spec?.revision !== originalRevision && this.#selected.surely(name, false, this.#known)) {
+      this.#fail('own object', `${name} is selected by no profile, and is ordered ${key}`)
+    }
     if (this.#conflict.surely(name, true, this.#known)) {
       this.#fail('conflict', `${name} is selected by two profiles and is ordered ${key}`)
     }
@@ -280,6 +304,26 @@ export class Invariants implements Watcher {
     if (ordered && node && spec?.nodeUID === node.metadata.uid) ordered.isForgotten = false
     if (node && spec?.nodeUID !== node.metadata.uid && metadata.ownerReferences?.[0]?.uid === node.metadata.uid) {
       this.#fail('other node', `${name} is ordered for the node ${spec?.nodeUID}, and is ${node.metadata.uid}`)
+    }
+  }
+
+  /** Another attempt at what was committed, which nobody asked for. */
+  #repaired(before: NodeRuntime, after: NodeRuntime): void {
+    const { nowMs } = this.fleet.schedule
+    const { name, uid = '' } = after.metadata
+    const hasCommitted = phaseOf(before) === 'Committed' && before.spec?.permit !== 'Prepare'
+    const isAgain = hasCommitted && before.spec?.revision === after.spec?.revision
+    const noted = (runtime: NodeRuntime, key: string): string | undefined => runtime.metadata.annotations?.[key]
+    const isRetry = noted(before, annotations.retry) !== noted(after, annotations.retry)
+    // Whatever people ask for begins the count anew.
+    if (isRetry || before.spec?.revision !== after.spec?.revision) this.#repairedMs.delete(uid)
+    else if (isAgain && noted(after, annotations.report) !== undefined) {
+      if (this.#settingsOf(after.spec?.profile ?? '').every(({ drift }) => drift !== 'Repair')) {
+        this.#fail('repair', `${name} has drifted and is brought back, and that was only to be reported`)
+      }
+      const last = this.#repairedMs.get(uid) ?? Number.NEGATIVE_INFINITY
+      if (nowMs - last < repairPauseMs) this.#fail('repair', `${name} is repaired again after ${nowMs - last} ms`)
+      this.#repairedMs.set(uid, nowMs)
     }
   }
 
@@ -302,6 +346,8 @@ export class Invariants implements Watcher {
     }
   }
 
+  /** When a node was repaired last, by uid of its NodeRuntime. */
+  readonly #repairedMs = new Map<string, number>()
   readonly #proofs = new Map<string, number>()
 
   // --- nodes going out of service
@@ -463,10 +509,6 @@ export class Invariants implements Watcher {
   }
 }
 
-function same(before: Stored | undefined, after: Stored | undefined): boolean {
-  return before !== undefined && after !== undefined && before.spec === after.spec
-}
-
 const isOut = (node: Stored): boolean =>
   node.spec?.['unschedulable'] === true ||
   isTainted(node) ||
@@ -486,6 +528,8 @@ function isFailed(runtime: NodeRuntime): boolean {
   // Given back because people wanted it: nothing has failed.
   if (runtime.metadata.annotations?.[annotations.gaveUp]?.includes('"Aborted"') && phaseOf(runtime) !== 'Failed')
     return false
+  // The node has changed since it was prepared: it is prepared anew.
+  if (runtime.status?.reason === reasons.actionChanged) return false
   return ['Refused', 'RolledBack', 'Failed'].includes(phaseOf(runtime) ?? '')
 }
 

@@ -65,6 +65,8 @@ export interface Witness {
 }
 
 const original = 'cgroupfs runc'
+/** What another tool makes of the files. */
+const drifted = 'cgroupfs other runc'
 
 /** What a configuration is worth. */
 export const driverOf = (text: string): 'systemd' | 'cgroupfs' => (text.startsWith('systemd') ? 'systemd' : 'cgroupfs')
@@ -143,6 +145,12 @@ export class Machine {
   trouble(trouble: Trouble, untilMs: number): void {
     this.troubles.set(trouble, untilMs)
     this.#sound = this.isJournalOpen && this.#former ? this.#former.engine : this.content(engineFile)
+  }
+
+  /** Another tool writes the files that Drydock has written. */
+  drift(): void {
+    if (!this.isUp || this.isJournalOpen || this.isOriginal) return
+    for (const file of [engineFile, kubeletFile]) this.files.set(file, Buffer.from(drifted))
   }
 
   #has(trouble: Trouble): boolean {
@@ -266,7 +274,11 @@ export class Machine {
     const { fence } = this
     const isPast = this.past.at(-1)
     if (isPast?.generation !== order.generation || isPast?.nodeUID !== order.nodeUID) this.past.push(order)
-    engine.put(mutant.acceptsOldFence ? { ...order, fence: Math.max(order.fence ?? 0, fence) } : order)
+    engine.put({
+      ...order,
+      ...(mutant.acceptsOldFence && { fence: Math.max(order.fence ?? 0, fence) }),
+      ...(mutant.runsForeignOrders && { machineID: this.id }),
+    })
     witness.accepted(this, order, fence)
   }
 

@@ -3,8 +3,9 @@ import { annotations } from '../../../crds/protocol.ts'
 import type { NodeRuntimeSpec, RuntimeProfileSpec } from '../../../crds/types.gen.ts'
 import { Store } from '../../../operator/controllers/store.ts'
 import type { Sent, Stored } from './api.ts'
-import type { Fleet, Mutant } from './fleet.ts'
+import { type Fleet, label, type Mutant } from './fleet.ts'
 import type { Invariant } from './invariants.ts'
+import type { Tampering } from './network.ts'
 
 export interface NamedMutant extends Mutant {
   readonly breaks: readonly Invariant[]
@@ -76,6 +77,46 @@ function dropFinalizer(fleet: Fleet, plural: string, { metadata }: Stored): void
   fleet.api.update({ by: 'operator', process: 'mutant' }, plural, { name }, () => ({ metadata: { finalizers: [] } }))
 }
 
+/** Answers with this phase seem to have another. */
+const phaseSeemsTo = (from: string, to: string): Seen => {
+  return (plural, object) => {
+    if (plural !== 'noderuntimes' || object.status?.['phase'] !== from) return object
+    return { ...object, status: { ...object.status, phase: to } }
+  }
+}
+
+const withoutStatus: Seen = (plural, { status, ...object }) =>
+  plural === 'runtimeprofiles' ? object : { ...object, ...(status && { status }) }
+
+const selectingAll: Seen = (plural, object) =>
+  plural === 'runtimeprofiles' ? { ...object, spec: { ...object.spec, nodeSelector: {} } } : object
+
+const repairing: Seen = (plural, object) =>
+  plural === 'runtimeprofiles' ? { ...object, spec: { ...object.spec, drift: 'Repair' } } : object
+
+const withoutRepairs: Seen = (plural, { metadata, ...object }) => {
+  if (plural !== 'noderuntimes') return { metadata, ...object }
+  const { [annotations.repairs]: _, ...others } = metadata.annotations ?? {}
+  return { ...object, metadata: { ...metadata, annotations: others } }
+}
+
+const withoutRetry: Seen = (plural, { metadata, ...object }) => {
+  if (plural !== 'runtimeprofiles') return { metadata, ...object }
+  const { [annotations.retry]: _, ...others } = metadata.annotations ?? {}
+  return { ...object, metadata: { ...metadata, annotations: others } }
+}
+
+/** Sent instead of its own: the answer of the first node. */
+const answersForAnother = (): Tampering => ({
+  sent: (_, object) => ({ ...object, metadata: { ...object.metadata, name: 'worker-0' } }),
+})
+
+/** Each write to a Node sets a label that is a person's, too. */
+const overwrites = (): Tampering => ({
+  patched: (plural, patch) =>
+    plural === 'nodes' ? { ...patch, metadata: { ...patch.metadata, labels: { [label]: 'ours' } } } : patch,
+})
+
 export const mutants: readonly NamedMutant[] = [
   { name: 'maxUnavailable is ignored', breaks: ['budget'], ...withRollout(() => ({ maxUnavailable: 100 })) },
   { name: 'writes of its own are not remembered', breaks: ['budget', 'control plane'], install: forgetWrites },
@@ -99,6 +140,14 @@ export const mutants: readonly NamedMutant[] = [
     breaks: ['window'],
     ...withRollout(({ window }) => ({ window: window && { ...window, timeZone: 'UTC' } })),
   },
+  { name: 'gates are not asked', breaks: ['closed gate'], ...withRollout(() => ({ gates: [] })) },
+  {
+    name: 'disruption budgets are not looked at',
+    breaks: ['disruption budget'],
+    ...sees((plural, object) => (plural === 'poddisruptionbudgets' ? undefined : object)),
+  },
+  { name: 'what is only to be reported is repaired', breaks: ['repair'], ...sees(repairing) },
+  { name: 'repairs follow each other without a pause', breaks: ['repair'], ...sees(withoutRepairs) },
   { name: 'canaries are ignored', breaks: ['canary'], ...withRollout(() => ({ canary: undefined })) },
   {
     name: 'canaries do not soak',
@@ -117,10 +166,31 @@ export const mutants: readonly NamedMutant[] = [
     breaks: ['conflict'],
     ...sees((plural, object) => (plural === 'runtimeprofiles' && object.metadata.name === 'two' ? undefined : object)),
   },
+  {
+    name: 'writes after its lease has run out',
+    breaks: ['leader'],
+    isDeaf: true,
+  },
   { name: 'drops the finalizer at once', breaks: ['finalizer'], onSeen: dropFinalizer },
   { name: 'a retry is the same attempt again', breaks: ['attempt'], tampering: () => ({ sent: sameAttempt }) },
   { name: 'old fences are accepted', breaks: ['fence'], machine: { acceptsOldFence: true } },
   { name: 'going back undoes nothing', breaks: ['in between'], machine: { skipsRollback: true } },
   { name: 'nothing is put back at boot', breaks: ['unproven boot'], machine: { skipsBootRecovery: true } },
+  {
+    name: 'a node is given back that is only proven locally',
+    breaks: ['uncordon unproven'],
+    ...sees(phaseSeemsTo('Proven', 'Committed')),
+  },
+  {
+    name: 'the permit of another machine is acted on',
+    breaks: ['other node'],
+    machine: { runsForeignOrders: true },
+  },
+  { name: 'the nodeSelector is ignored', breaks: ['own object'], ...sees(selectingAll) },
+  { name: 'a courier answers for another node', breaks: ['own object'], courier: answersForAnother },
+  { name: 'labels of others are overwritten', breaks: ['own object'], tampering: overwrites },
+  { name: 'a status that is there is written again', breaks: ['idle'], ...sees(withoutStatus) },
+  { name: 'a proof is overlooked', breaks: ['liveness'], ...sees(phaseSeemsTo('Proven', 'Switching')) },
+  { name: 'a retry is overlooked', breaks: ['liveness'], ...sees(withoutRetry) },
   { name: 'the proof is skipped', breaks: ['in between'], machine: { skipsProof: true } },
 ]

@@ -37,10 +37,12 @@ export interface Server {
 
 /** How a process changes what it reads or sends: only mutants do. */
 export interface Tampering {
-  /** What the operator reads of an object; undefined hides it. */
+  /** What is read of an object; undefined hides it. */
   readonly seen?: (plural: string, object: Stored) => Stored | undefined
-  /** What the operator applies. */
+  /** What is applied. */
   readonly sent?: (plural: string, object: Sent) => Sent
+  /** What a merge patch says. */
+  readonly patched?: (plural: string, patch: Partial<Sent>) => Partial<Sent>
 }
 
 export interface ClientOptions {
@@ -52,6 +54,10 @@ export interface ClientOptions {
   readonly random: Random
   readonly clock: Clock
   readonly tampering: Tampering
+  /** As the product's guarded transport asks. */
+  readonly mayWrite?: () => boolean
+  /** A write leaves, whatever becomes of it. */
+  readonly onRequest?: (plural: string) => void
   /** A write of the operator was carried out: it may be its last. */
   readonly onWritten?: () => void
   /** A watch has shown this. */
@@ -61,7 +67,8 @@ export interface ClientOptions {
 const timeoutMs = 8_000
 
 interface Call<R> {
-  readonly write?: boolean
+  /** The kind of object that it writes. */
+  readonly writes?: string
   readonly idempotent: boolean
   readonly signal?: AbortSignal | undefined
   readonly act: () => R
@@ -107,7 +114,7 @@ export class SimulatedClient {
     const { server, who } = this.#options
     if (type.plural === 'events') return Promise.resolve(object as Stored)
     const act = (): Stored => server.api.create(who, type.plural, object)
-    return this.#call({ write: true, idempotent: false, signal, act })
+    return this.#call({ writes: type.plural, idempotent: false, signal, act })
   }
 
   apply(type: ResourceType, object: Sent, options: Signalled & { subresource?: string }): Promise<Stored> {
@@ -132,7 +139,7 @@ export class SimulatedClient {
             },
       )
     }
-    return this.#call({ write: true, idempotent: true, signal: options.signal, act })
+    return this.#call({ writes: type.plural, idempotent: true, signal: options.signal, act })
   }
 
   patch(
@@ -142,7 +149,7 @@ export class SimulatedClient {
     options: Signalled & { kind: 'merge' | 'json' },
   ): Promise<Stored> {
     const { api } = this.#options.server
-    const { who } = this.#options
+    const { tampering, who } = this.#options
     const { plural } = type
     const isMerge = options.kind === 'merge'
     const act = (): Stored => {
@@ -151,18 +158,25 @@ export class SimulatedClient {
           status: patchStatus(before, patch as Operation[]),
         }))
       }
-      const { uid, resourceVersion, ...metadata } = (patch as Sent).metadata ?? {}
+      const sent: Partial<Sent> = tampering.patched?.(plural, patch) ?? patch
+      const { uid, resourceVersion, ...metadata } = sent.metadata ?? {}
       const expected = { name, ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
       return api.update(who, plural, expected, (before) =>
-        merge(before as object as Record<string, unknown>, { ...patch, metadata }),
+        merge(before as object as Record<string, unknown>, { ...sent, metadata }),
       )
     }
-    return this.#call({ write: true, idempotent: isMerge, signal: options.signal, act })
+    return this.#call({ writes: plural, idempotent: isMerge, signal: options.signal, act })
   }
 
   async delete(type: ResourceType, { name }: { name: string }): Promise<boolean> {
     const { server, who } = this.#options
-    return this.#call({ write: true, idempotent: true, act: () => server.api.remove(who, type.plural, name) })
+    return this.#call({ writes: type.plural, idempotent: true, act: () => server.api.remove(who, type.plural, name) })
+  }
+
+  /** Kinds that gates ask about. */
+  async discover(apiVersion: string): Promise<ResourceType[]> {
+    await this.#call({ idempotent: true, act: () => undefined })
+    return apiVersion === 'v1' ? [ConfigMaps] : []
   }
 
   async evict({ name, uid }: { name: string; uid: string }) {
@@ -171,12 +185,12 @@ export class SimulatedClient {
     const act = (): void => {
       const pod = api.get('pods', name)
       if (!pod) throw refused(404, 'NotFound', 'gone')
-      if (pod.spec?.['budget'] === 0) throw refusedByBudget()
+      if (isGuarded(api, pod)) throw refusedByBudget()
       const deletionTimestamp = pod.metadata.deletionTimestamp ?? 'now'
       api.update(who, 'pods', { name, uid }, () => ({ metadata: { deletionTimestamp } }))
     }
     try {
-      await this.#call({ write: true, idempotent: false, act })
+      await this.#call({ writes: 'pods', idempotent: false, act })
       return { evicted: true }
     } catch (error) {
       const outcome = evictionOutcome(error)
@@ -206,8 +220,8 @@ export class SimulatedClient {
   }
 
   #see(plural: string, object: Stored): Stored | undefined {
-    const { tampering, who } = this.#options
-    return who.by === 'operator' && tampering.seen ? tampering.seen(plural, object) : object
+    const { seen } = this.#options.tampering
+    return seen ? seen(plural, object) : object
   }
 
   #open(plural: string, options: { resourceVersion: string; fieldSelector?: string; signal: AbortSignal }): Stream {
@@ -265,7 +279,7 @@ export class SimulatedClient {
   }
 
   /** A request that has left is carried out even if its sender dies. */
-  #once<R>({ act, signal, write }: Call<R>): Promise<R> {
+  #once<R>({ act, signal, writes }: Call<R>): Promise<R> {
     const { schedule, process, random } = this.#options
     return new Promise((resolve, reject) => {
       const answer = (afterMs: number, settle: () => void): void => {
@@ -278,8 +292,10 @@ export class SimulatedClient {
       }
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
       if (signal?.aborted) return reject(signal.reason)
+      if (writes !== undefined && this.#options.mayWrite?.() === false) return reject(new Error('not sent'))
+      if (writes !== undefined) this.#options.onRequest?.(writes)
       schedule.after(3 + random() * 30, undefined, () => {
-        const { afterMs, error, result } = this.#arrive(act, write === true)
+        const { afterMs, error, result } = this.#arrive(act, writes !== undefined)
         answer(afterMs, () => (error ? reject(error) : resolve(result as R)))
       })
     })
@@ -343,6 +359,13 @@ const streams = new WeakMap<Process, Set<Stream>>()
 export function breakWatches(schedule: Schedule, process: Process): void {
   for (const stream of streams.get(process) ?? []) stream.break(schedule, process)
   streams.delete(process)
+}
+
+const ConfigMaps: ResourceType = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true }
+
+/** Its disruption budget allows no eviction at the moment. */
+export function isGuarded(api: Api, { spec }: Stored): boolean {
+  return api.get('poddisruptionbudgets', `cart-${spec?.['nodeName']}`)?.status?.['disruptionsAllowed'] === 0
 }
 
 function overloaded(random: Random): KubeError {

@@ -16,6 +16,10 @@ export interface Window {
 export interface Pace {
   readonly canary?: Canary
   readonly window?: Window
+  /** Nothing starts unless an object says that it may. */
+  readonly gate?: boolean
+  /** A node that is no longer what was proven is brought back. */
+  readonly repairs?: boolean
 }
 
 /** What a person makes of it; null takes it away. */

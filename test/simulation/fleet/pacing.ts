@@ -5,6 +5,7 @@ import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { Fleet } from './fleet.ts'
 import type { Invariant } from './invariants.ts'
 import { isOpenAt, type windowSpec } from './pace.ts'
+import { Since } from './since.ts'
 import { isTainted, isTaken, phaseOf } from './taken.ts'
 
 type Rollout = NonNullable<RuntimeProfile['spec']['rollout']>
@@ -28,9 +29,12 @@ type Fail = (invariant: Invariant, message: string) => void
 /** How far the clocks of two operators are apart. */
 const skewMs = 20_000
 const samplesMs = 5_000
+/** An answer of before is good for two seconds, and what it allows takes a moment to be written. */
+export const answerMs = 4_000
 
 export class Pacing {
   readonly #fail: Fail
+  readonly #gate = new Since()
   /** When the operator let a change commit, by NodeRuntime, revision and attempt. */
   readonly #committedMs = new Map<string, number>()
   /** The revision of each profile whose canaries have soaked: what befalls them later holds nobody back. */
@@ -45,7 +49,7 @@ export class Pacing {
   }
 
   starting(fleet: Fleet, starting: Starting): void {
-    const { name, settings } = starting
+    const { name, settings, knownMs } = starting
     if (settings.length === 0) return
     if (settings.every(({ paused }) => paused)) this.#fail('pause', `${name} starts, and the rollout is paused`)
     // Nothing runs on a node that joins: it waits for no window.
@@ -56,7 +60,15 @@ export class Pacing {
     ) {
       this.#fail('window', `${name} starts outside the window of ${settings.at(-1)?.window?.cron}`)
     }
+    if (settings.every(({ gates }) => gates?.length) && this.#gate.surely('gate', false, knownMs - answerMs)) {
+      this.#fail('closed gate', `${name} starts, and the gate is closed`)
+    }
     this.#canaries(fleet, starting)
+  }
+
+  /** A person opened or closed the gate, or took away what it asks about. */
+  gated(isOpen: boolean, nowMs: number): void {
+    this.#gate.set('gate', isOpen, nowMs)
   }
 
   /** Until enough nodes have run a revision for the time of its soak, no more than so many run it at all. */
@@ -65,19 +77,28 @@ export class Pacing {
     const revision = fleet.runtime(name)?.spec?.revision
     if (revision === undefined || revision === originalRevision || this.#passed.get(profile) === revision) return
     this.#passed.delete(profile)
-    if (settings.some(({ canary }) => !canary)) return
-    const wanted = Math.max(...settings.map(({ canary }) => Number(canary?.nodes ?? 1)))
+    const canaries = settings.map(({ canary }) => canary)
+    if (canaries.some((canary) => !canary)) return
     const exposed = exposedTo(fleet, starting, revision)
-    const soaked = exposed.filter((one) => this.#hasSoaked(fleet, starting, one))
-    if (soaked.length >= wanted) this.#passed.set(profile, revision)
-    else if (exposed.length + 1 > wanted) {
+    const verdicts = canaries.map((canary) => {
+      const wanted = Number(canary?.nodes ?? 1)
+      const soakMs = parseDuration(canary?.soak ?? '0s')
+      const soaked = exposed.filter((one) => this.#hasSoaked(fleet, starting, { runtime: one, soakMs })).length
+      return { wanted, soaked, isCanary: exposed.length + 1 <= wanted }
+    })
+    if (verdicts.some(({ wanted, soaked }) => soaked >= wanted)) this.#passed.set(profile, revision)
+    else if (!verdicts.some(({ isCanary }) => isCanary)) {
       const names = exposed.map(({ metadata }) => metadata.name).join(', ')
-      this.#fail('canary', `${name} starts beside ${names}, and ${soaked.length} of ${wanted} canaries have soaked`)
+      const { wanted, soaked } = verdicts.at(-1)!
+      this.#fail('canary', `${name} starts beside ${names}, and ${soaked} of ${wanted} canaries have soaked`)
     }
   }
 
-  #hasSoaked({ schedule: { nowMs } }: Fleet, { settings, knownMs }: Starting, runtime: NodeRuntime): boolean {
-    const soakMs = Math.min(...settings.map(({ canary }) => parseDuration(canary?.soak ?? '0s')))
+  #hasSoaked(
+    { schedule: { nowMs } }: Fleet,
+    { knownMs }: Starting,
+    { runtime, soakMs }: { runtime: NodeRuntime; soakMs: number },
+  ): boolean {
     const committedMs = this.#committedMs.get(keyOf(runtime)) ?? Number.POSITIVE_INFINITY
     return nowMs - committedMs >= soakMs - skewMs - (nowMs - knownMs)
   }

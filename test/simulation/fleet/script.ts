@@ -17,8 +17,11 @@ export type Fault =
   | { readonly kind: 'cordon' | 'uncordon'; readonly node: number }
   | { readonly kind: 'kubelet away'; readonly node: number; readonly forMs: number }
   | { readonly kind: 'node'; readonly node: number; readonly becomes: 'gone' | 'replaced' | 'registered anew' | 'back' }
+  /** Null: what it asks about is gone. */
+  | { readonly kind: 'gate'; readonly open: boolean | null }
   | { readonly kind: 'edit'; readonly profile: string; readonly change: Edit }
   | { readonly kind: 'clock'; readonly of: number; readonly byMs: number }
+  | { readonly kind: 'drift'; readonly node: number; readonly times: number; readonly everyMs: number }
   | { readonly kind: 'old order'; readonly node: number; readonly which: number }
 
 export type Edit =
@@ -160,6 +163,49 @@ function belated(seed: number, count: number): Planned[] {
   ]
 }
 
+/** Disruption budgets that are closed from the beginning. */
+function guarded(seed: number, count: number): Planned[] {
+  const random = generator(seed * 4001 + 3)
+  const to = (limit: number): number => Math.floor(random() * limit)
+  const length = random() < 0.1 ? 1 + to(count) : 0
+  return Array.from({ length }, () => ({
+    kind: 'budget',
+    node: to(count),
+    forMs: 20_000 + to(90_000),
+    atMs: 2_000 + to(3_000),
+  }))
+}
+
+/** Another tool writes the same files, once or time and again. */
+function drifting(seed: number, count: number): { repairs: boolean; faults: Planned[] } {
+  const random = generator(seed * 3001 + 11)
+  const to = (limit: number): number => Math.floor(random() * limit)
+  const length = random() < 0.15 ? 1 + to(2) : 0
+  const faults = Array.from(
+    { length },
+    (): Planned => ({
+      kind: 'drift',
+      node: to(count),
+      times: random() < 0.7 ? 1 : 2 + to(3),
+      everyMs: 25_000 + to(40_000),
+      atMs: 20_000 + to(faultsEndMs - 20_000),
+    }),
+  )
+  return { repairs: length > 0 && random() < 0.7, faults }
+}
+
+/** A gate that closes and opens meanwhile, and what it asks about may be gone. From numbers of its own, too. */
+function gated(seed: number): { gate: boolean; faults: Planned[] } {
+  const random = generator(seed * 5003 + 7)
+  const gate = random() < 0.1
+  const faults = Array.from({ length: gate ? 1 + Math.floor(random() * 4) : 0 }, (): Planned => {
+    const drawn = random()
+    const open = drawn < 0.45 ? false : drawn < 0.85 ? true : null
+    return { kind: 'gate', open, atMs: 3_000 + Math.floor(random() * (random() < 0.5 ? 30_000 : faultsEndMs)) }
+  })
+  return { gate, faults }
+}
+
 export function scriptOf(seed: number): Script {
   const random = generator(seed)
   const to = (limit: number): number => Math.floor(random() * limit)
@@ -186,6 +232,8 @@ export function scriptOf(seed: number): Script {
     atMs: 4_000 + to(random() < 0.5 ? 40_000 : faultsEndMs),
   }))
   const { pace, startMs, edits } = pacedOf(seed, faultsEndMs)
+  const { gate, faults: gates } = gated(seed)
+  const { repairs, faults: drifts } = drifting(seed, count)
   const paced = edits.map(({ change, atMs }): Planned => ({ kind: 'edit', profile: 'one', change, atMs }))
   return {
     seed,
@@ -193,8 +241,10 @@ export function scriptOf(seed: number): Script {
     profiles: random() < 0.2 ? [one, two] : [one],
     limit: pick<number | string>([1, 1, 2, '50%']),
     failureBudget: pick([1, 1, 2]),
-    pace,
+    pace: { ...pace, ...(gate && { gate }), ...(repairs && { repairs }) },
     startMs,
-    faults: [...bad, ...faults, ...paced, ...belated(seed, count)].sort((a, b) => a.atMs - b.atMs),
+    faults: [...bad, ...faults, ...paced, ...belated(seed, count), ...gates, ...guarded(seed, count), ...drifts].sort(
+      (a, b) => a.atMs - b.atMs,
+    ),
   }
 }

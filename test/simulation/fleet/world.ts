@@ -82,11 +82,10 @@ class World {
     this.#invariants.note('fault', () => 'people have put things right')
     if (!(await this.#rest('after people put things right'))) return
     this.#converged()
-    const { writes } = this.#invariants
+    const { requests } = this.#invariants
     await this.#until(schedule.nowMs + 130_000)
-    if (this.#invariants.writes > writes) {
-      this.#invariants.fail('idle', `${this.#invariants.writes - writes} writes in a fleet that has converged`)
-    }
+    const more = this.#invariants.requests - requests
+    if (more > 0) this.#invariants.fail('idle', `${more} writes in a fleet that has converged`)
   }
 
   #endOf(fault: Fault): number {
@@ -106,7 +105,9 @@ class World {
     const startMs = schedule.nowMs
     while (!this.#isResting(startMs)) {
       if (schedule.nowMs - startMs > longestMs) {
-        this.#invariants.fail('liveness', `no rest ${when}: ${this.#unrest().join('; ') || 'writes go on'}`)
+        const unrest = this.#unrest()
+        if (unrest.length > 0) this.#invariants.fail('liveness', `no rest ${when}: ${unrest.join('; ')}`)
+        else this.#invariants.fail('idle', `no rest ${when}: nothing is left to be done, and writes go on`)
         return false
       }
       if (!(await this.#until(schedule.nowMs + lookMs))) return false
@@ -116,7 +117,7 @@ class World {
 
   #isResting(startMs: number): boolean {
     const { nowMs } = this.#fleet.schedule
-    const lastMs = Math.max(startMs, this.#invariants.lastWriteMs)
+    const lastMs = Math.max(startMs, this.#invariants.lastRequestMs)
     return nowMs - lastMs > quietMs && this.#unrest().length === 0
   }
 
@@ -143,12 +144,25 @@ class World {
 
   /** Ready, or a reason that is true. */
   #explained(): void {
-    for (const stored of this.#fleet.api.list('runtimeprofiles')) {
-      const { metadata, status } = stored as unknown as RuntimeProfile
+    const profiles = this.#fleet.api.list('runtimeprofiles') as unknown as RuntimeProfile[]
+    for (const profile of profiles) {
+      const { metadata, status } = profile
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+      if (ready?.status === 'True') this.#isTrue(profile, profiles)
       if (ready?.reason !== 'MaxUnavailable') continue
       const isOut = this.#fleet.api.list('nodes').some((node) => node.spec?.['unschedulable'] || isTainted(node))
       if (!isOut) this.#invariants.fail('liveness', `profile ${metadata.name} waits for nothing: ${status?.message}`)
+    }
+  }
+
+  /** What a profile is Ready with is there. */
+  #isTrue(profile: RuntimeProfile, profiles: readonly RuntimeProfile[]): void {
+    for (const { machine, plan, isGone } of this.#fleet.nodes) {
+      if (isGone || profileOf(plan.pool, profiles) !== profile) continue
+      const [wanted, found] = [wantedBy(profile), machine.content(engineFile)]
+      if (found !== wanted) {
+        this.#invariants.fail('liveness', `profile ${profile.metadata.name} is Ready, and ${plan.name} runs "${found}"`)
+      }
     }
   }
 
@@ -175,7 +189,7 @@ class World {
     if (machine.isJournalOpen) return [`the journal of ${name} is open`]
     const node = this.#fleet.api.get('nodes', name)
     if (node && (node.spec?.['unschedulable'] || isTainted(node))) return [`${name} is not in service`]
-    const profile = profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool))
+    const profile = profileOf(pool, profiles)
     // No profile that is left knows of it: nobody can tell what it has to do with Drydock but its own agent.
     if (isForgotten && !profile) return []
     const wanted = profile ? wantedBy(profile) : contentOf(originalTarget)
@@ -184,12 +198,15 @@ class World {
   }
 }
 
+const profileOf = (pool: string, profiles: readonly RuntimeProfile[]): RuntimeProfile | undefined =>
+  profiles.find(({ spec }) => spec.nodeSelector.matchExpressions?.[0]?.values?.includes(pool))
+
 function wantedBy({ spec }: RuntimeProfile): string {
   return [spec.cgroupDriver, ...(spec.handlers ?? []).map(({ name }) => name).sort()].join(' ')
 }
 
 /** Reasons for which a rollout rightly waits for a person. */
-const forPeople = ['Paused', 'MaxUnavailable']
+const forPeople = ['Paused', 'MaxUnavailable', 'GateClosed', 'GateError']
 
 function isExplained({ metadata, status }: RuntimeProfile): boolean {
   if (status?.observedGeneration !== metadata.generation) return false
