@@ -5,6 +5,7 @@ import { type Certificate, trusted } from './certificate.ts'
 import type { CgroupDriver } from './containerd-config.ts'
 import { hostAddress, nodeAddress, packagesPort, podNetwork, podSubnet } from './network.ts'
 import { type NodeKindName, nodeKinds } from './node-kind.ts'
+import { must } from './process.ts'
 
 export interface NodeSpec {
   name: string
@@ -47,11 +48,9 @@ export async function furnish(root: string, index: number, { plan, offers }: Fur
   await enable(root, `/etc/systemd/system/${mountsUnit}`, 'sysinit.target')
   if (!kind.engine) return
   await enable(root, '/lib/systemd/system/kubelet.service', 'multi-user.target')
-  for (const [unit, target] of Object.entries(kind.engine.enabled)) {
-    const path = Object.keys(files).find((file) => file.endsWith(`/${unit}`))
-    if (!path) throw new Error(`${spec.kind}: no file is ${unit}`)
-    await enable(root, path, target)
-  }
+  const { enabled } = kind.engine
+  // As a person would: a unit may have other names that go with it.
+  if (enabled.length > 0) await must(['systemctl', `--root=${root}`, '--quiet', 'enable', ...enabled])
 }
 
 /** What a cluster's nodes are furnished for. */

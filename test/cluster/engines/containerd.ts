@@ -18,7 +18,7 @@ export const containerd: NodeEngine = {
   packages: ['containerd', 'runc', 'crun', 'containernetworking-plugins'],
   brought: {},
   criSocket: 'unix:///var/run/containerd/containerd.sock',
-  enabled: {},
+  enabled: [],
   files: (plan) => ({ '/etc/containerd/config.toml': containerdConfig(2, plan), ...registryHosts }),
   serving: ['ctr', 'version'],
   importing: async () => ['ctr', '--namespace=k8s.io', 'images', 'import', '-'],

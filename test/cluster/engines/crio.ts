@@ -9,7 +9,7 @@ export const crio: NodeEngine = {
   packages: ['conmon', 'runc', 'crun', 'containernetworking-plugins', 'skopeo'],
   brought: { crio: '/usr/local/bin/crio', pinns: '/usr/local/bin/pinns' },
   criSocket: 'unix:///var/run/crio/crio.sock',
-  enabled: { 'crio.service': 'multi-user.target' },
+  enabled: ['crio.service'],
   files: ({ cgroupDriver, sandboxImage }) => ({
     '/etc/crio/crio.conf.d/10-platform.conf': `# CRI-O on Kubernetes nodes. Owner: platform team.
 [crio.image]

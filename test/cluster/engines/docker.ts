@@ -11,7 +11,7 @@ export const docker: NodeEngine = {
   packages: ['docker.io', 'docker-cli', 'containerd', 'runc', 'crun', 'containernetworking-plugins', 'skopeo'],
   brought: { 'cri-dockerd': '/usr/bin/cri-dockerd' },
   criSocket: 'unix:///var/run/cri-dockerd.sock',
-  enabled: { 'cri-docker.socket': 'sockets.target', 'cri-docker.service': 'multi-user.target' },
+  enabled: ['cri-docker.socket', 'cri-docker.service'],
   files: ({ cgroupDriver, sandboxImage }) => ({
     '/etc/docker/daemon.json': `${JSON.stringify(
       {

@@ -10,8 +10,8 @@ export interface NodeEngine {
   readonly brought: Readonly<Record<string, string>>
   /** What kubeadm is told. */
   readonly criSocket: string
-  /** Units of `files` that start at boot, with the target that wants them. */
-  readonly enabled: Readonly<Record<string, string>>
+  /** Units of `files` that start at boot. */
+  readonly enabled: readonly string[]
   /** Files by their paths, beyond those of the packages. */
   files(plan: NodePlan): Readonly<Record<string, string>>
   /** Ends with 0 when the engine serves. */
