@@ -11,7 +11,7 @@ import { startDaemons } from '../nodes/moves/workload.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type CrashMove, moves } from './moves.ts'
 import { type Crash, type Outcome, Shuttle } from './rounds.ts'
-import { tally } from './tally.ts'
+import { spread, tally } from './tally.ts'
 import { type Victim, victims } from './victims.ts'
 
 const usage = `npm run test:crash [-- --only MOVE,...] [--victim NAME,...] [--every N] [--name CLUSTER] [--keep]
@@ -25,7 +25,11 @@ of the node when the n-th record appears in the journal of its engine: for every
   --name    name of the cluster (crash)
   --keep    leave the cluster up
 
-Exit codes: 0 nothing was stuck and nothing left behind, 1 something was, 2 wrong usage, 3 an exchange could not be made here.`
+It begins with records from all over the journal and closes the gaps after that: Ctrl-C ends it after the crashes that are
+under way, with the counts of what was made; a second one at once.
+
+Exit codes: 0 nothing was stuck and nothing left behind, 1 something was, 2 wrong usage, 3 an exchange could not be made here,
+130 it was ended before all was made.`
 
 class UsageError extends Error {}
 
@@ -85,16 +89,19 @@ function told({ direction, crash, at, isHit, end, leaks, faults, seconds }: Outc
 }
 
 /** All crashes of one exchange, one after the other. Stops at a node that is stuck: nothing after it would tell anything. */
-async function crashes(bed: Bed, move: CrashMove, { victims, every }: Call): Promise<readonly Outcome[]> {
+async function crashes(
+  bed: Bed,
+  move: CrashMove,
+  { victims, every, enough }: Call & { readonly enough: AbortSignal },
+): Promise<readonly Outcome[]> {
   const shuttle = new Shuttle(bed, move)
-  const points = { there: await shuttle.undisturbed(), back: await shuttle.undisturbed() }
-  log(`${move.name}: ${points.there.length} records there (${points.there.join(', ')}), ${points.back.length} back`)
-  const most = Math.max(points.there.length, points.back.length)
-  const all = victims.flatMap((victim) =>
-    Array.from({ length: Math.ceil(most / every) }, (_, index) => ({ victim, point: 1 + index * every })),
-  )
+  const records = { there: await shuttle.undisturbed(), back: await shuttle.undisturbed() }
+  log(`${move.name}: ${records.there.length} records there (${records.there.join(', ')}), ${records.back.length} back`)
+  const most = Math.max(records.there.length, records.back.length)
+  const points = spread(Array.from({ length: Math.ceil(most / every) }, (_, index) => 1 + index * every))
   const outcomes: Outcome[] = []
-  for (const crash of all) {
+  for (const crash of points.flatMap((point) => victims.map((victim) => ({ victim, point })))) {
+    if (enough.aborted) break
     outcomes.push(...(await thereAndBack(shuttle, crash)))
     if (outcomes.at(-1)?.end === 'stuck') break
   }
@@ -112,7 +119,7 @@ async function thereAndBack(shuttle: Shuttle, crash: Crash): Promise<readonly Ou
   return [there, back]
 }
 
-async function run(call: Call, possible: readonly CrashMove[]): Promise<boolean> {
+async function run(call: Call, possible: readonly CrashMove[], enough: AbortSignal): Promise<boolean> {
   const workers = possible.map(({ node: name, kind, packages }) => ({ name, kind, packages, controlPlane: false }))
   const nodes = [{ name: 'control-plane', kind: 'debian12', controlPlane: true } as const, ...workers]
   const [images, cluster] = await Promise.all([
@@ -124,7 +131,7 @@ async function run(call: Call, possible: readonly CrashMove[]): Promise<boolean>
   const bed = new Bed(cluster)
   await startDaemons(bed, bed.workers)
   const all = await Promise.all(
-    possible.map(async (move) => ({ move: move.name, outcomes: await crashes(bed, move, call) })),
+    possible.map(async (move) => ({ move: move.name, outcomes: await crashes(bed, move, { ...call, enough }) })),
   )
   const { header, rows, summary, isGood } = tally(all)
   console.log(`\n${table(header, rows)}\n\n${summary}`)
@@ -150,11 +157,17 @@ async function main(): Promise<number> {
   const settings = settingsFrom(process.env)
   const { possible, notShown } = await sorted(call.moves, settings)
   const down = () => takeDown(settings, call.name, () => undefined)
-  process.once('SIGINT', () => void down().finally(() => process.exit(130)))
+  const enough = new AbortController()
+  process.once('SIGINT', () => {
+    process.once('SIGINT', () => void down().finally(() => process.exit(130)))
+    log('ends after the crashes that are under way; Ctrl-C once more: at once')
+    enough.abort()
+  })
   try {
-    const isGood = possible.length === 0 || (await run(call, possible))
+    const isGood = possible.length === 0 || (await run(call, possible, enough.signal))
     for (const line of notShown) console.log(line)
     if (!isGood) return 1
+    if (enough.signal.aborted) return 130
     return notShown.length > 0 ? 3 : 0
   } finally {
     if (!call.keep) await down()

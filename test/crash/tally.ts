@@ -39,6 +39,15 @@ function counted(outcomes: readonly Outcome[]): Count {
   }
 }
 
+/** The same in an order in which each beginning of it is a sample of all: every fourth, those in the middle, the rest. */
+export function spread<T>(all: readonly T[]): readonly T[] {
+  const lateness = (index: number): number => [4, 2, 1].findIndex((stride) => index % stride === 0)
+  return all
+    .map((one, index) => ({ one, late: lateness(index) }))
+    .toSorted((a, b) => a.late - b.late)
+    .map(({ one }) => one)
+}
+
 export function tally(all: readonly Crashes[]): Tally {
   const rows = all.flatMap(({ move, outcomes }) => {
     const keys = [...new Set(outcomes.map(({ direction, crash }) => `${direction} ${crash?.victim}`))]

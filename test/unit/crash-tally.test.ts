@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Outcome } from '../crash/rounds.ts'
-import { tally } from '../crash/tally.ts'
+import { spread, tally } from '../crash/tally.ts'
 import { differences } from '../nodes/moves/node-image.ts'
 
 const outcome = (change: Partial<Outcome> = {}): Outcome => ({
@@ -47,4 +47,9 @@ t.test('whatever is stuck, left behind or wrong is not good', async (t) => {
 
 t.test('two images of a node differ by what only one of them has', async (t) => {
   t.strictSame(differences(['a 1', 'b 1'], ['a 1', 'b 2']), ['- b 1', '+ b 2'])
+})
+
+t.test('crashes come from all over the journal from the beginning', async (t) => {
+  t.same(spread([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), [1, 5, 9, 3, 7, 2, 4, 6, 8, 10])
+  t.same(spread([]), [])
 })
