@@ -97,6 +97,9 @@ async function measured(bed: Bed, { name, node, ...journey }: Move, runs: number
   const moving = new MovingNode(bed, node.name, journey)
   const there: Pair[] = []
   const back: Pair[] = []
+  // Programs that nobody has run yet come from the disk, for Drydock as for the script that follows it: not measured.
+  await moving.thereByDrydock()
+  await moving.backByDrydock()
   while (back.length < runs) {
     const ours = [await moving.thereByDrydock(), await moving.backByDrydock()] as const
     const yardstick = [await moving.thereByScript(), await moving.backByScript()] as const
