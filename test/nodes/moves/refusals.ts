@@ -3,18 +3,21 @@ import type { RuntimeProfileSpec } from '../../../crds/types.gen.ts'
 import type { Bed, Scenario } from '../migration/bed.ts'
 import { refused } from '../migration/broken.ts'
 import { differences, imageOf } from './node-image.ts'
-
-const node = 'packaged'
+import { toContainerd } from './table.ts'
 
 interface Case {
+  /** Absent: the one that has all that is needed but the source. */
+  readonly node?: string
   readonly spec: (bed: Bed) => Promise<Partial<RuntimeProfileSpec>>
   readonly says: RegExp
   /** Makes the node unfit, and hands back what makes it fit again. */
   readonly given?: (bed: Bed) => Promise<() => Promise<unknown>>
 }
 
+const usual = 'packaged'
+
 const isRefused =
-  ({ spec, says, given }: Case): Scenario =>
+  ({ node = usual, spec, says, given }: Case): Scenario =>
   async (t, bed) => {
     const before = await imageOf(bed, node)
     const undo = await given?.(bed)
@@ -68,8 +71,8 @@ export const refusals: readonly (readonly [what: string, scenario: Scenario])[] 
       }),
       says: /space/,
       given: async (bed) => {
-        await bed.shell(node, 'mkdir -p /opt/drydock/engines; mount -t tmpfs -o size=16m none /opt/drydock/engines')
-        return () => bed.shell(node, 'umount /opt/drydock/engines')
+        await bed.shell(usual, 'mkdir -p /opt/drydock/engines; mount -t tmpfs -o size=16m none /opt/drydock/engines')
+        return () => bed.shell(usual, 'umount /opt/drydock/engines')
       },
     }),
   ],
@@ -79,5 +82,9 @@ export const refusals: readonly (readonly [what: string, scenario: Scenario])[] 
       spec: async () => ({ engine: { name: 'containerd', version: '2.9', source: { package: {} } } }),
       says: /containerd.*2\.9/,
     }),
+  ],
+  [
+    'a crun that is too old for what the new engine writes is refused',
+    isRefused({ node: 'old', spec: toContainerd, says: /crun 1\.8.*containerd 2\.3.*spec\.handlers\[\]\.archive/ }),
   ],
 ]
