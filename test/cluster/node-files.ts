@@ -49,8 +49,9 @@ export async function furnish(root: string, index: number, { plan, offers }: Fur
   if (!kind.engine) return
   await enable(root, '/lib/systemd/system/kubelet.service', 'multi-user.target')
   const { enabled } = kind.engine
-  // As a person would: a unit may have other names that go with it.
-  if (enabled.length > 0) await must(['systemctl', `--root=${root}`, '--quiet', 'enable', ...enabled])
+  // As a person would, by the node's own systemctl: a unit may have other names, and releases write links differently.
+  const systemctl = ['env', 'SYSTEMD_OFFLINE=1', 'chroot', root, 'systemctl', '--quiet']
+  if (enabled.length > 0) await must([...systemctl, 'enable', ...enabled])
 }
 
 /** What a cluster's nodes are furnished for. */
