@@ -20,8 +20,10 @@ export type Fault = 'truncated' | 'stalled' | 'dead'
 
 export interface DownloadParts {
   containerd2: Containerd2
-  /** Its runc, crun and CNI plugins are published. */
+  /** Its CNI plugins are published. */
   base: Base
+  /** Published as runc and as crun: it becomes the runtime that the machine has of that name. */
+  adapter: string
   /** CRI-O's own programs, by name; absent: no CRI-O is published. */
   crio?: Readonly<Record<string, string>>
 }
@@ -34,15 +36,15 @@ const deadPort = 8444
 
 /** A folder of archives in the layouts of their projects, and an index of them. */
 export async function downloads(cache: Cache, parts: DownloadParts): Promise<string> {
-  const { containerd2, base, crio = {} } = parts
+  const { adapter, containerd2, base, crio = {} } = parts
   return cache.get({
     name: 'downloads',
-    key: JSON.stringify([containerd2.folder, base.root, await digestsOf(Object.values(crio)), 1]),
+    key: JSON.stringify([containerd2.folder, base.root, adapter, await digestsOf(Object.values(crio)), 2]),
     build: async (target) => {
       const files: Partial<Record<DownloadName, string>> = {
         containerd: await containerdArchive(target, containerd2),
-        runc: await single(target, join(base.root, 'usr/sbin/runc'), `runc.${architecture}`),
-        crun: await single(target, join(base.root, 'usr/bin/crun'), `crun-linux-${architecture}`),
+        runc: await single(target, adapter, `runc.${architecture}`),
+        crun: await single(target, adapter, `crun-linux-${architecture}`),
         'cni-plugins': await archive(target, `cni-plugins-linux-${architecture}.tgz`, {
           top: '.',
           fill: pluginsOf(base),

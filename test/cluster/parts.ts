@@ -62,7 +62,9 @@ export async function gather(wanted: Wanted, settings: Settings, progress: Progr
     const newer = nodeKinds[kind].containerd2 ? inLocalBin(built.containerd2!) : []
     programs.set(name, [...built.adapters, ...newer, ...(own.get(name) ?? [])])
   }
-  const offers = wanted.offers ? await offered({ cache, settings, containerd2: built.containerd2! }) : undefined
+  const offers = wanted.offers
+    ? await offered({ cache, settings, adapter: built.adapters[0]!.from, containerd2: built.containerd2! })
+    : undefined
   return {
     kubernetes: built.kubernetes,
     images: await clusterImages(cache, { ...built, packages }),
@@ -125,12 +127,13 @@ function inLocalBin({ folder }: Containerd2): readonly Program[] {
 }
 
 interface Offering {
+  adapter: string
   cache: Cache
   settings: Settings
   containerd2: Containerd2
 }
 
-async function offered({ cache, settings, containerd2 }: Offering) {
+async function offered({ adapter, cache, settings, containerd2 }: Offering) {
   // Of the newest release: what is linked against an older one runs there, too, but crun of Debian 12 not under CRI-O.
   const base = await engineBase(cache, 'debian13', layerOf(containerd))
   const names = [...Object.keys(crio.brought), 'conmon']
@@ -138,7 +141,7 @@ async function offered({ cache, settings, containerd2 }: Offering) {
   const bundled = paths && Object.fromEntries(names.map((name, index) => [name, paths[index]!]))
   return {
     certificate: await certificate(cache),
-    downloads: await downloads(cache, { containerd2, base, ...(bundled && { crio: bundled }) }),
+    downloads: await downloads(cache, { adapter, containerd2, base, ...(bundled && { crio: bundled }) }),
     repositories: { newer: await newerContainerd(cache, containerd2) },
   }
 }

@@ -32,6 +32,22 @@ export const toCrio = async (bed: Bed): Promise<Partial<RuntimeProfileSpec>> => 
   migration: { images: 'transfer' },
 })
 
+async function allByArchive({ cluster }: Bed): Promise<Partial<RuntimeProfileSpec>> {
+  const [containerd, cniPlugins, runc, crun] = await Promise.all([
+    cluster.download('containerd'),
+    cluster.download('cni-plugins'),
+    cluster.download('runc'),
+    cluster.download('crun'),
+  ])
+  return {
+    engine: { name: 'containerd', version: '2.3', source: { archive: { ...containerd, cniPlugins } } },
+    handlers: [
+      { name: 'runc', default: true, archive: runc },
+      { name: 'crun', type: 'crun', archive: crun, runtimeClass: {} },
+    ],
+  }
+}
+
 interface Row extends Move {
   readonly what: string
   /** The node, made so. */
@@ -68,6 +84,20 @@ export const rows: readonly Row[] = [
     given: (bed) => bed.shell('packaged', 'apt-mark hold containerd'),
     there: async (t, bed) => {
       t.equal((await bed.shell('packaged', 'apt-mark showhold')).trim(), 'containerd', 'still held')
+    },
+  },
+  {
+    what: 'containerd 1.7 to 2.3 with runc, crun and CNI plugins, each by archive',
+    node: 'packaged',
+    kind: 'debian13',
+    packages: carrier,
+    from: /^containerd:\/\/1\.7/,
+    to: /^containerd:\/\/2\.3/,
+    runtimeClasses: ['crun'],
+    spec: allByArchive,
+    there: async (t, bed) => {
+      const programs = await bed.shell('packaged', 'ls /opt/drydock/engines')
+      t.match(programs, /^cni-plugins-\w+\ncontainerd-\w+\ncrun-\w+\nrunc-\w+\n$/, 'all lie beside each other')
     },
   },
   {
