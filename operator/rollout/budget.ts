@@ -8,6 +8,9 @@ export function shareOf(value: number | string | undefined, total: number): numb
   return Math.max(1, Math.floor((total * Number.parseInt(value, 10)) / 100))
 }
 
+/** Reason of a node that waits for a place. */
+export const maxUnavailable = 'MaxUnavailable'
+
 export interface Budget {
   readonly limit: number
   /** Nodes out of service for any reason, in the order of their names; those taken since come last. */
@@ -24,7 +27,7 @@ export function overBudget({ limit, unavailable }: Budget, node: string): Reason
   const after = unavailable.has(node) ? unavailable.size : unavailable.size + 1
   if (after <= limit) return undefined
   return {
-    reason: 'MaxUnavailable',
+    reason: maxUnavailable,
     message: `${node} waits: ${list(unavailable)} ${unavailable.size === 1 ? 'is' : 'are'} unavailable and maxUnavailable allows ${limit}`,
   }
 }

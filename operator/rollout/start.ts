@@ -1,7 +1,7 @@
 /** Which nodes have their turn now, and what holds the others back. */
 import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { abortStop, isAborted } from './abort.ts'
-import { budgetOf, list, overBudget, take } from './budget.ts'
+import { budgetOf, list, maxUnavailable, overBudget, take } from './budget.ts'
 import { type Canary, canaryOf } from './canary.ts'
 import type { Candidate, Circumstances } from './candidate.ts'
 import { isGated, mayNotEvict } from './looks.ts'
@@ -19,6 +19,9 @@ export interface Start {
   /** What must be known before anything more starts. */
   readonly questions: readonly Question[]
 }
+
+/** A node that could start, and why it does not. */
+type Delayed = Delay & { readonly candidate: Candidate }
 
 type Obstacle = (candidate: Candidate, circumstances: Circumstances) => Delay | undefined
 
@@ -42,12 +45,12 @@ export function startTurns(state: RolloutState, staged: readonly Staged[], wish:
   let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
   const busy = [...state.busyControlPlane]
   const started: Known[] = []
-  const delays: (Delay & { readonly node: string })[] = []
+  const delays: Delayed[] = []
   const common = { profile: state.profile, looks: state.looks, staged, now: wish.now, window, canary }
   for (const candidate of staged.filter(isCandidate)) {
     const { node } = candidate.member
     const delay = stop ? { why: stop } : firstObstacle(candidate, { ...common, budget, busy })
-    if (delay) delays.push({ ...delay, node: node.name })
+    if (delay) delays.push({ ...delay, candidate })
     else started.push(candidate.member)
     if (delay && !mayBeFree(delay)) continue
     // The place of a node that is asked about is taken: no more are asked about than could start.
@@ -57,9 +60,28 @@ export function startTurns(state: RolloutState, staged: readonly Staged[], wish:
   const times = delays.flatMap(({ lookAgainMilliseconds }) => lookAgainMilliseconds ?? [])
   const lookAgainMilliseconds = times.length === 0 ? undefined : Math.min(...times)
   // What holds a canary back holds all the others back, too.
-  const isCanary = ({ node }: { node: string }): boolean => canary?.delay !== undefined && canary.names.has(node)
+  const isCanary = ({ candidate }: Delayed): boolean =>
+    canary?.delay !== undefined && canary.names.has(candidate.member.node.name)
   const telling = delays.find(isCanary) ?? delays[0]
-  return { started, stop, waits: telling?.why, lookAgainMilliseconds, questions: questionsOf(delays) }
+  const questions = questionsOf([...delays, ...nextDelays(delays, { ...common, budget, busy })])
+  return { started, stop, waits: telling?.why, lookAgainMilliseconds, questions }
+}
+
+/** What would hold those back who take the places that this plan gives back: it is asked while they are given back. */
+function nextDelays(delays: readonly Delayed[], circumstances: Circumstances): Delay[] {
+  const { budget, staged } = circumstances
+  const isComing = ({ member, stage }: Staged): boolean =>
+    stage.at === 'returning' && budget.unavailable.has(member.node.name)
+  let places = staged.filter(isComing).length
+  const next: Delay[] = []
+  for (const { why, candidate } of delays) {
+    if (places === 0) break
+    if (why.reason !== maxUnavailable) continue
+    const delay = firstObstacle(candidate, { ...circumstances, budget: { ...budget, limit: budget.limit + places } })
+    if (delay) next.push(delay)
+    if (!delay || delay.question) places--
+  }
+  return next
 }
 
 const mayBeFree = ({ question }: Delay): boolean =>

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
 import { answerOf } from '../../operator/rollout/answer.ts'
 import { mayNotEvict } from '../../operator/rollout/looks.ts'
+import { plan } from '../../operator/rollout/planner.ts'
 import type { Decision, Look } from '../../operator/rollout/types.ts'
 import { openingOf } from '../../operator/rollout/window.ts'
 import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
@@ -158,6 +159,25 @@ t.test('canaries of another revision count for nothing, canaries that become few
   sim.apply('p', spec({ cgroupDriver: 'cgroupfs', rollout: { canary: { nodes: 1, soak: '10m' } } }))
   t.same(await changed(sim), [])
   t.match(says(sim), /^Canary a soaking/)
+})
+
+t.test('whoever takes a place that comes back is looked at while it is given back, and nobody else', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], {})
+  const asked: string[] = []
+  sim.watch = (_, decision) => {
+    if (decision.kind !== 'Return') return
+    sim.asked.clear()
+    const { questions, decisions } = plan(sim.state('p')!, sim.now)
+    t.notOk(
+      decisions.some(({ kind }) => kind === 'Cordon'),
+      'nothing starts before the place is free',
+    )
+    asked.push(
+      `${decision.node}: ${questions.map((question) => (question.ask === 'evictions' ? question.node : 'gates'))}`,
+    )
+  }
+  await sim.settle()
+  t.same(asked, ['a: b', 'b: c', 'c: '])
 })
 
 t.test('canaries as a percentage of the nodes', async (t) => {
