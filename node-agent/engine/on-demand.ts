@@ -83,6 +83,8 @@ export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }:
       const files = await Promise.all(Object.keys(memory.files).map((path) => host.readFile(path)))
       const texts = files.map((bytes) => bytes?.toString() ?? '')
       await removeUnused({ host, staging }, [JSON.stringify(memory), ...texts])
+      const { sourceByName } = await import('../engines/index.ts')
+      await sourceByName(memory.origin?.side.name)?.sweep?.(host)
     },
     runtime: {
       ready: async (endpoint, limit) => (await loadRuntime()).ready(endpoint, limit),

@@ -152,6 +152,8 @@ export interface SourceEngine {
    * there were. Absent: CRI is always there.
    */
   removePods?(host: Host, timeoutMs: number): Promise<number>
+  /** Takes away what it leaves on the host when it is killed, once it runs no more. Absent: nothing. */
+  sweep?(host: Host): Promise<void>
 }
 
 /** An engine that Drydock can install, configure and switch to. */

@@ -133,3 +133,32 @@ t.test('pods are removed without CRI: containers first, sandboxes last, stranger
   const none = { ...debian.programs, [list('--all ')]: 'x\tregistry\t\n' }
   t.equal(await removePods(running({ ...debian, programs: none }), 1_000), 0)
 })
+
+t.test('network namespaces of a dockerd that was killed are unmounted, but those that a process is in', async (t) => {
+  const folder = '/run/docker/netns'
+  const files = { [`${folder}/aaa`]: '', [`${folder}/bbb`]: '' }
+  const programs = {
+    'findmnt --raw --noheadings --types nsfs --output TARGET,SOURCE': [
+      `${folder}/aaa nsfs[net:[4026532001]]`,
+      `${folder}/bbb nsfs[net:[4026532002]]`,
+      '/run/netns/cni-1 nsfs[net:[4026532003]]\n',
+    ].join('\n'),
+    'lsns --raw --noheadings --type net --output NS,NPROCS': '4026531833 89\n4026532001 0\n4026532002 2\n',
+  }
+  const changed: string[] = []
+  const swept = (host: Host): Host => ({
+    ...host,
+    run: async (argv, options) => {
+      if (argv[0] !== 'umount') return host.run(argv, options)
+      changed.push(argv.join(' '))
+      return { code: 0, stdout: '', stderr: '' }
+    },
+    removeFile: async (path) => void changed.push(`rm ${path}`),
+  })
+  await docker.sweep?.(swept(hostOf({ files, programs })))
+  t.same(changed, [`umount ${folder}/aaa`, `rm ${folder}/aaa`])
+  changed.length = 0
+  await docker.sweep?.(swept(running({ files, programs })))
+  await docker.sweep?.(swept(hostOf({ files: {} })))
+  t.same(changed, [], 'a Docker that runs knows better; where none was there is nothing to ask')
+})

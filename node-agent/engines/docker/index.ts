@@ -3,6 +3,7 @@ import type { SourceEngine } from '../engine.ts'
 import { removePods, strangers } from './containers.ts'
 import { detect } from './detect.ts'
 import { images } from './images.ts'
+import { sweep } from './networks.ts'
 import { endpoint, units } from './paths.ts'
 
-export const docker: SourceEngine = { name: 'docker', units, endpoint, detect, strangers, images, removePods }
+export const docker: SourceEngine = { name: 'docker', units, endpoint, detect, strangers, images, removePods, sweep }

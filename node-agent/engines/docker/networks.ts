@@ -1,0 +1,38 @@
+/** Network namespaces that dockerd keeps mounted for its containers. */
+import { join } from 'node:path/posix'
+import type { Host } from '../../host/host.ts'
+import { runFor } from '../image-programs.ts'
+import { programTimeoutMs } from '../programs.ts'
+import { dockerUnit } from './paths.ts'
+
+const folder = '/run/docker/netns'
+
+/** dockerd unmounts those of ended containers once a minute, and when it stops; one that was killed never does. */
+export async function sweep(host: Host): Promise<void> {
+  const names = await host.listFolder(folder)
+  if (names.length === 0 || (await host.unit(dockerUnit)).activeState !== 'inactive') return
+  const used = await usedNamespaces(host)
+  for (const [path, namespace] of await mounted(host)) {
+    if (used.has(namespace)) continue
+    await runFor(host, ['umount', path], programTimeoutMs)
+    await host.removeFile(path)
+  }
+}
+
+/** The number of the namespace that each path holds. */
+async function mounted(host: Host): Promise<ReadonlyMap<string, string>> {
+  const argv = ['findmnt', '--raw', '--noheadings', '--types', 'nsfs', '--output', 'TARGET,SOURCE']
+  const lines = (await runFor(host, argv, programTimeoutMs)).split('\n')
+  const held = lines.map((line) => /^(\S+) nsfs\[net:\[(\d+)\]\]$/.exec(line) ?? [])
+  return new Map(
+    held.flatMap(([, path = '', inode = '']) => (path.startsWith(join(folder, '/')) ? [[path, inode]] : [])),
+  )
+}
+
+/** Of processes: a container may outlive its dockerd. */
+async function usedNamespaces(host: Host): Promise<ReadonlySet<string>> {
+  const argv = ['lsns', '--raw', '--noheadings', '--type', 'net', '--output', 'NS,NPROCS']
+  const lines = (await runFor(host, argv, programTimeoutMs)).split('\n')
+  const rows = lines.map((line) => line.trim().split(/\s+/))
+  return new Set(rows.flatMap(([inode = '', processes]) => (Number(processes) > 0 ? [inode] : [])))
+}
