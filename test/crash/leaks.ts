@@ -4,10 +4,11 @@ import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { installProgram } from '../support/on-node.ts'
 
 /**
- * What pods and engines still remove of their own accord is not left behind: it is looked at again so long. Docker is the
- * slowest: it unmounts the network namespaces of ended containers once a minute.
+ * What pods and engines still remove of their own accord is not left behind: it is looked at again so long. Docker
+ * unmounts the network namespaces of ended containers once a minute; CRI-O keeps what it made for a kubelet that did not wait
+ * for the answer for up to two minutes.
  */
-const patienceMs = 90_000
+const patienceMs = 150_000
 
 /** What is there, as sentences; empty when the node is clean. */
 export async function leaksOf(cluster: Cluster, node: string): Promise<readonly string[]> {

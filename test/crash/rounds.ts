@@ -173,7 +173,7 @@ export class Shuttle {
     const engine = await engineOf(bed, node)
     const isRight = (this.isThere ? to : from).test(engine)
     const known = this.#images.get(this.#at)
-    const image = known ? differences(known, await imageOf(bed, node)) : []
+    const image = known ? await this.#changed(known) : []
     const pods = await running(bed, node).then(
       () => [],
       (error: Error) => [error.message],
@@ -189,6 +189,16 @@ export class Shuttle {
     ]
   }
 
+  /** A kubelet that was killed, or has lost its engine, is started again by systemd after ten seconds. */
+  async #changed(known: readonly string[]): Promise<readonly string[]> {
+    const giveUp = Date.now() + unitMs
+    for (;;) {
+      const found = differences(known, await imageOf(this.#bed, this.move.node))
+      if (found.length === 0 || Date.now() > giveUp) return found
+      await sleep(1_000)
+    }
+  }
+
   async #why(): Promise<string> {
     const { spec, status } = (await this.#runtime()) ?? {}
     return `stuck at ${spec?.permit} ${status?.phase}: ${status?.message}`
@@ -196,6 +206,7 @@ export class Shuttle {
 }
 
 const stuckMs = 360_000
+const unitMs = 30_000
 
 const orderOf = (runtime: NodeRuntime | undefined): string =>
   runtime?.spec?.permit === 'Observe' ? '' : `${runtime?.spec?.revision} ${runtime?.spec?.attempt}`
