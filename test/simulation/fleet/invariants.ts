@@ -337,8 +337,9 @@ export class Invariants implements Watcher {
     if (!node || !machine?.isUp || !machine.isJournalOpen) return
     const heartbeat = (node.status?.['conditions'] as { lastHeartbeatTime?: string }[] | undefined)?.[0]
       ?.lastHeartbeatTime
-    const proof = this.#proofs.get(name)
-    if (proof && Date.parse(heartbeat ?? '') < Math.floor(proof / 1000) * 1000) {
+    // As it was reported: of a later one, after a power cut, nobody can know yet but the machine.
+    const proof = Date.parse(status?.verification?.time ?? '')
+    if (Date.parse(heartbeat ?? '') < Math.floor(proof / 1000) * 1000) {
       this.#fail(
         'gate',
         `${name} may commit, and its last heartbeat ${heartbeat} is older than its proof ${status?.verification?.time}`,
@@ -348,7 +349,6 @@ export class Invariants implements Watcher {
 
   /** When a node was repaired last, by uid of its NodeRuntime. */
   readonly #repairedMs = new Map<string, number>()
-  readonly #proofs = new Map<string, number>()
 
   // --- nodes going out of service
 
@@ -500,7 +500,6 @@ export class Invariants implements Watcher {
   }
 
   says(machine: Machine, what: string): void {
-    if (what.startsWith('Proven')) this.#proofs.set(machine.name, Date.parse(machine.answer?.verification?.time ?? ''))
     this.note(`${machine.name} engine`, () => what)
   }
 

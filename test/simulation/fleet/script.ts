@@ -176,6 +176,14 @@ function guarded(seed: number, count: number): Planned[] {
   }))
 }
 
+/** A machine takes the place of one that is in the middle of its change, under the same name. */
+function replaced(seed: number, count: number): Planned[] {
+  const random = generator(seed * 2003 + 13)
+  const to = (limit: number): number => Math.floor(random() * limit)
+  if (random() >= 0.06) return []
+  return [{ kind: 'node', node: to(Math.min(2, count)), becomes: 'replaced', atMs: 5_000 + to(10_000) }]
+}
+
 /** Another tool writes the same files, once or time and again. */
 function drifting(seed: number, count: number): { repairs: boolean; faults: Planned[] } {
   const random = generator(seed * 3001 + 11)
@@ -243,8 +251,15 @@ export function scriptOf(seed: number): Script {
     failureBudget: pick([1, 1, 2]),
     pace: { ...pace, ...(gate && { gate }), ...(repairs && { repairs }) },
     startMs,
-    faults: [...bad, ...faults, ...paced, ...belated(seed, count), ...gates, ...guarded(seed, count), ...drifts].sort(
-      (a, b) => a.atMs - b.atMs,
-    ),
+    faults: [
+      ...bad,
+      ...faults,
+      ...paced,
+      ...belated(seed, count),
+      ...gates,
+      ...guarded(seed, count),
+      ...drifts,
+      ...replaced(seed, count),
+    ].sort((a, b) => a.atMs - b.atMs),
   }
 }
