@@ -2,7 +2,15 @@
 import { dirname } from 'node:path'
 import { reasons } from '../../crds/protocol.ts'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import { type Action, type FileEdit, isRefusal, type Observed, type Pasts, type Refusal } from '../engines/engine.ts'
+import {
+  type Action,
+  type FileEdit,
+  isRefusal,
+  type Observed,
+  type Past,
+  type Pasts,
+  type Refusal,
+} from '../engines/engine.ts'
 import type { Host } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Change, FileRecord, Order, Shown } from '../journal/records.ts'
@@ -80,9 +88,11 @@ async function noSpace({ host, store }: Preparing, edits: readonly FileEdit[]): 
 }
 
 export async function pastsOf({ store }: Pick<Preparing, 'store'>, memory: Memory): Promise<Pasts> {
-  const pasts = new Map<string, { original: Buffer | undefined; written: Buffer | undefined }>()
-  for (const [path, { original, written }] of Object.entries(memory.files)) {
-    pasts.set(path, { original: await store.blobs.get(original), written: await store.blobs.get(written) })
+  const pasts = new Map<string, Past>()
+  for (const [path, record] of Object.entries(memory.files)) {
+    const [original, written] = [await store.blobs.get(record.original), await store.blobs.get(record.written)]
+    const start = await store.blobs.get(record.start ?? null)
+    pasts.set(path, { original, written, ...(start && { start }) })
   }
   return pasts
 }
@@ -127,13 +137,14 @@ export async function keepBytes(
 ): Promise<readonly FileRecord[]> {
   const own = new Set(Object.values(memory.files).flatMap(({ folders = [] }) => folders))
   const records: FileRecord[] = []
-  for (const { path, before, after, original, mode } of edits) {
+  for (const { path, before, after, original, start, mode } of edits) {
     const folders = await foldersMade(host, own, path)
     records.push({
       path,
       before: await store.blobs.put(before),
       after: await store.blobs.put(after),
       original: await store.blobs.put(original),
+      ...(start && { start: await store.blobs.put(start) }),
       ...(mode !== undefined && { mode }),
       ...(folders.length > 0 && { folders }),
     })

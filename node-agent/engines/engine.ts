@@ -50,14 +50,17 @@ export interface FileEdit {
   readonly after: Buffer | undefined
   /** What the file is without Drydock: as it was before the first change, with what others wrote into it since. */
   readonly original: Buffer | undefined
+  /** What it was made from where there was none: the configuration that packages bring. */
+  readonly start?: Buffer
   /** Permissions of a file that there was none of; absent: 0644. */
   readonly mode?: number
 }
 
-/** What Drydock remembers of a file that it has changed: `original` and `after` of the last edit that was committed. */
+/** What Drydock remembers of a file that it has changed: `original`, `after` and `start` of the last edit that was committed. */
 export interface Past {
   readonly original: Buffer | undefined
   readonly written: Buffer | undefined
+  readonly start?: Buffer
 }
 
 export type Pasts = ReadonlyMap<string, Past>

@@ -7,6 +7,8 @@ import type { BlobName, Change, Expectation, Order, PackageChange, UnitChange } 
 export interface PastRecord {
   readonly original: BlobName
   readonly written: BlobName
+  /** What it was made from where there was none. */
+  readonly start?: BlobName
   /** Folders above it that Drydock has made, the innermost first. */
   readonly folders?: readonly string[]
 }
@@ -102,9 +104,9 @@ export function committed(memory: Memory, { id, order, change }: Ended, answer: 
   // A proof alone is no beginning of a past: what others change afterwards is theirs.
   const isOnlyProof = change.action === 'None' && change.files.length === 0
   const files = { ...memory.files }
-  for (const { path, original, after, folders } of change.files) {
+  for (const { path, original, after, start, folders } of change.files) {
     if (original === after) delete files[path]
-    else files[path] = { original, written: after, ...(folders && { folders }) }
+    else files[path] = { original, written: after, ...(start && { start }), ...(folders && { folders }) }
   }
   return {
     ...ended,

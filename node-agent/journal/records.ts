@@ -25,6 +25,8 @@ export interface FileRecord {
   readonly after: BlobName
   /** What the file is without Drydock. */
   readonly original: BlobName
+  /** What it was made from where there was none. */
+  readonly start?: BlobName
   /** Of a file that there was none of. */
   readonly mode?: number
   /** Folders above it that Drydock makes, the innermost first: without a file in them they go again. */

@@ -112,7 +112,9 @@ export class Store {
   async close(memory: Memory): Promise<void> {
     await removeFile(this.#disk, this.#path('journal'))
     await this.#disk.unlink(this.#path('reserve'))
-    const kept = new Set<BlobName>(Object.values(memory.files).flatMap(({ original, written }) => [original, written]))
+    const kept = new Set<BlobName>(
+      Object.values(memory.files).flatMap(({ original, written, start = null }) => [original, written, start]),
+    )
     await this.blobs.keepOnly(kept)
   }
 }

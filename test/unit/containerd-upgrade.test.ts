@@ -74,6 +74,16 @@ t.test('a configuration that packages bring is what a new file begins with', asy
   const edits = renderConfig(found, { engine: { name: 'containerd' }, sandboxImage: 'x/y:1' }, new Map()) as FileEdit[]
   t.match(edits, [{ path, before: undefined, original: undefined }])
   t.match(`${edits[0]!.after}`, /^# Debian's\nversion = 2\n.*bin_dir = "\/usr\/lib\/cni"\n.*sandbox_image = "x\/y:1"/s)
+
+  const [{ after, original, start }] = edits as [FileEdit]
+  t.equal(`${start}`, text)
+  const pasts = new Map([[path, { original, written: after, start: start! }]])
+  const { defaults: _, ...later } = { ...found, configFiles: [{ path, bytes: after }] as const }
+  const target = { engine: { name: 'containerd' }, sandboxImage: 'x/y:1' } as const
+  t.same(renderConfig(later, target, pasts), [], 'once more, when the packages are installed: nothing to do')
+  const [next] = renderConfig(later, { ...target, sandboxImage: 'x/y:2' }, pasts) as [FileEdit]
+  t.match(`${next.after}`, /^# Debian's\nversion = 2\n.*bin_dir = "\/usr\/lib\/cni"\n.*sandbox_image = "x\/y:2"/s)
+  t.match(next, { original: undefined, start })
 })
 
 t.test('options of the unit that the drop-in would lose are refused with their line', async (t) => {

@@ -71,10 +71,12 @@ t.test('closing keeps what the memory names', async (t) => {
   const { store, folder } = await opened(t)
   const original = await store.blobs.put(Buffer.from('original'))
   const dropped = await store.blobs.put(Buffer.from('dropped'))
-  const memory = { ...freshMemory('m'), files: { '/etc/x': { original, written: null } } }
+  const start = await store.blobs.put(Buffer.from('start'))
+  const files = { '/etc/x': { original, written: null }, '/etc/y': { original: null, written: null, start } }
+  const memory = { ...freshMemory('m'), files }
   await store.save(memory)
   await store.close(memory)
-  t.strictSame(await nodeDisk.list(join(folder, 'backup')), [original])
+  t.strictSame(await nodeDisk.list(join(folder, 'backup')), [original, start].sort())
   t.not(original, dropped)
   t.strictSame(await store.records(), [])
   t.strictSame(await store.load(), memory)

@@ -18,14 +18,16 @@ export function renderConfig(found: Found, target: Target, pasts: Pasts): readon
     const past = pasts.get(current.path)
     // A file that we began keeps its version: what others wrote into it since is meant in that one.
     const original = originalOf(current, past && inOneVersion(found, current, past), ([key]) => key === 'version')
-    const base = original ?? (found.defaults === undefined ? undefined : Buffer.from(found.defaults))
+    const start = found.defaults === undefined ? past?.start : Buffer.from(found.defaults)
+    const base = original ?? start
     const moved = isMigration(found, past) ? inVersion3(found, { path: current.path, bytes: base }) : base
     const after = withTarget(found, { path: current.path, bytes: moved }, target)
     // A file that others have edited since keeps its bytes as long as it says what is wanted.
     const isMet =
       sameBytes(after, current.bytes) ||
       (isThere(after, current.bytes) && same(treeOf({ ...current, bytes: after }), treeOf(current)))
-    return isMet ? [] : [{ path: current.path, before: current.bytes, after, original }]
+    const begun = original === undefined && start ? { start } : {}
+    return isMet ? [] : [{ path: current.path, before: current.bytes, after, original, ...begun }]
   })
 }
 
