@@ -37,6 +37,8 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
   const { order } = decision
   switch (decision.do) {
     case 'observe':
+      // Programs of an order that was refused, and is no longer wanted.
+      if (ledger.state.memory.answer) await tidied(parts, ledger)
       ledger.remember(released)
       return ledger.say({ ...about(order), phase: 'Observed', ...(await observed(parts)) })
     case 'refuse':
@@ -50,6 +52,11 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
     default:
       return decision satisfies never
   }
+}
+
+/** What stays takes space and nothing else. */
+async function tidied({ tidy, log }: Ordering, { state }: Ledger): Promise<void> {
+  await tidy(state.memory).catch((error) => log.warn('programs that nobody needs could not be removed', { error }))
 }
 
 /** That a look fails is an answer too. */

@@ -170,33 +170,28 @@ export class Shuttle {
   async #faults(): Promise<readonly string[]> {
     const { node, from, to } = this.move
     const bed = this.#bed
-    const engine = await engineOf(bed, node)
-    const isRight = (this.isThere ? to : from).test(engine)
+    const wanted = this.isThere ? to : from
+    // The kubelet has asked it once too early, and tells the API of the next time seconds later.
+    const engine = await lasting(async () => {
+      const engine = await engineOf(bed, node)
+      return wanted.test(engine) ? [] : [`the Node says ${engine}`]
+    })
     const known = this.#images.get(this.#at)
-    const image = known ? await this.#changed(known) : []
+    // A kubelet that was killed, or has lost its engine, is started again by systemd after ten seconds.
+    const image = known ? await lasting(async () => differences(known, await imageOf(bed, node))) : []
     const pods = await running(bed, node).then(
       () => [],
       (error: Error) => [error.message],
     )
     const { status } = (await this.#runtime()) ?? {}
     return [
-      ...(isRight ? [] : [`the Node says ${engine}`]),
+      ...engine,
       ...image,
       ...pods,
       ...(status?.phase === 'Refused' ? [`refused: ${status.message}`] : []),
       ...(status?.verification?.passed === false ? ['its state is not proven'] : []),
       ...((await bed.node(node)).spec.unschedulable ? ['it is not in service'] : []),
     ]
-  }
-
-  /** A kubelet that was killed, or has lost its engine, is started again by systemd after ten seconds. */
-  async #changed(known: readonly string[]): Promise<readonly string[]> {
-    const giveUp = Date.now() + unitMs
-    for (;;) {
-      const found = differences(known, await imageOf(this.#bed, this.move.node))
-      if (found.length === 0 || Date.now() > giveUp) return found
-      await sleep(1_000)
-    }
   }
 
   async #why(): Promise<string> {
@@ -206,7 +201,17 @@ export class Shuttle {
 }
 
 const stuckMs = 360_000
-const unitMs = 30_000
+const lastingMs = 45_000
+
+/** What is still wrong after a while. */
+async function lasting(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  const giveUp = Date.now() + lastingMs
+  for (;;) {
+    const wrong = await look()
+    if (wrong.length === 0 || Date.now() > giveUp) return wrong
+    await sleep(1_000)
+  }
+}
 
 const orderOf = (runtime: NodeRuntime | undefined): string =>
   runtime?.spec?.permit === 'Observe' ? '' : `${runtime?.spec?.revision} ${runtime?.spec?.attempt}`

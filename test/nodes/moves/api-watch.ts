@@ -1,63 +1,52 @@
-/** Asks an API server from outside of the nodes whether it is ready, while something happens to its node. */
+/**
+ * `api-watch URL CA`: asks an API server whether it is ready every 100 ms until SIGTERM; then prints `{longestMs, asked,
+ * unanswered}`, the longest time between two answers that say yes. Its first line says that it has begun.
+ */
 import { readFileSync } from 'node:fs'
 import { get } from 'node:https'
-import { join } from 'node:path'
-import type { Cluster } from '../../cluster/cluster.ts'
 
 export interface Answers {
-  /** The longest time between two answers that say yes. */
   readonly longestMs: number
   readonly asked: number
   readonly unanswered: number
 }
 
-export const everyMs = 50
-const patienceMs = 2_000
+export const everyMs = 100
+export const begun = 'watching\n'
 
-export class ApiWatch {
-  readonly #url: string
-  readonly #ca: Buffer
-  readonly #timer: NodeJS.Timeout
-  #lastMs = performance.now()
-  #longestMs = 0
-  #asked = 0
-  #unanswered = 0
+function watch(url: string, ca: Buffer): void {
+  let [longestMs, asked, unanswered] = [0, 0, 0]
+  let lastReady: number | undefined
 
-  constructor(cluster: Cluster, node: string) {
-    this.#url = `https://${cluster.addressOf(node)}:6443/readyz`
-    this.#ca = readFileSync(join(cluster.rootOf(node), 'etc/kubernetes/pki/ca.crt'))
-    // A test that has failed does not wait for it.
-    this.#timer = setInterval(() => void this.#ask(), everyMs).unref()
-  }
-
-  /** A gap that has not ended yet counts, too. */
-  end(): Answers {
-    clearInterval(this.#timer)
-    const longestMs = Math.round(Math.max(this.#longestMs, performance.now() - this.#lastMs))
-    return { longestMs, asked: this.#asked, unanswered: this.#unanswered }
-  }
-
-  async #ask(): Promise<void> {
-    this.#asked++
-    if (!(await this.#isReady())) {
-      this.#unanswered++
-      return
-    }
-    const now = performance.now()
-    this.#longestMs = Math.max(this.#longestMs, now - this.#lastMs)
-    this.#lastMs = now
-  }
-
-  /** Each time over a connection of its own: one that is open says nothing of a server that takes no more. */
-  #isReady(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const request = get(this.#url, { ca: this.#ca, agent: false, timeout: patienceMs }, (response) => {
+  const isReady = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const request = get(url, { ca, agent: false, timeout: 2_000 }, (response) => {
         response.resume()
         response.on('end', () => resolve(response.statusCode === 200))
-        response.on('error', () => resolve(false))
       })
       request.on('timeout', () => request.destroy())
       request.on('error', () => resolve(false))
     })
+
+  const ask = async () => {
+    asked++
+    const ready = await isReady()
+    const now = performance.now()
+    if (!ready) unanswered++
+    if (ready && lastReady === undefined) process.stdout.write(begun)
+    if (ready) {
+      longestMs = Math.max(longestMs, now - (lastReady ?? now))
+      lastReady = now
+    }
   }
+
+  setInterval(() => void ask(), everyMs)
+  process.on('SIGTERM', () => {
+    // A gap that has not ended yet counts, too.
+    longestMs = Math.max(longestMs, performance.now() - (lastReady ?? 0))
+    process.stdout.write(JSON.stringify({ longestMs, asked, unanswered } satisfies Answers), () => process.exit())
+  })
 }
+
+const [url, ca] = process.argv.slice(2)
+if (import.meta.main && url && ca) watch(url, readFileSync(ca))

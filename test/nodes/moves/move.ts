@@ -3,8 +3,9 @@ import type { MigrationReport, RuntimeProfileSpec } from '../../../crds/types.ge
 import { leaksOf } from '../../crash/leaks.ts'
 import { apply } from '../../support/install.ts'
 import { type Bed, profileOf, type Scenario, type Test } from '../migration/bed.ts'
-import { type Answers, ApiWatch, everyMs } from './api-watch.ts'
+import { type Answers, everyMs } from './api-watch.ts'
 import { differences, imageOf } from './node-image.ts'
+import { watched } from './watched.ts'
 import { running, runsPods } from './workload.ts'
 
 export interface Move {
@@ -32,10 +33,11 @@ export const move =
     t.match(await engineOf(bed, node), from)
     await wanted.given?.(bed)
     const [before, pods] = [await imageOf(bed, node), await running(bed, node)]
-    const watch = wanted.hasApi && new ApiWatch(bed.cluster, node)
-    await apply(bed.cluster, profileOf(name, [node], { verify: { timeout: '120s' }, ...(await wanted.spec(bed)) }))
-    await bed.ready(name, '300s')
-    const answers = watch?.end()
+    const there = async () => {
+      await apply(bed.cluster, profileOf(name, [node], { verify: { timeout: '120s' }, ...(await wanted.spec(bed)) }))
+      await bed.ready(name, '300s')
+    }
+    const answers = wanted.hasApi ? await watched(bed.cluster, node, there) : await there()
     const report = await bed.report(name)
     if (answers) answered(t, answers, report)
     await arrived(t, bed, wanted, report)
@@ -56,7 +58,10 @@ export const move =
 
 function answered(t: Test, { asked, longestMs, unanswered }: Answers, { status }: MigrationReport): void {
   const { kubeletDownMilliseconds = 0 } = status?.nodes?.[0] ?? {}
-  t.comment(`the API: ${unanswered} of ${asked} questions unanswered, at most ${longestMs} ms without an answer`)
+  t.comment(
+    `the API: ${unanswered} of ${asked} questions unanswered, at most ${Math.round(longestMs)} ms without an answer`,
+  )
+  t.ok(asked > unanswered, 'it was there to be asked')
   t.ok(longestMs <= kubeletDownMilliseconds + everyMs, 'the API is back within the time without a kubelet')
 }
 

@@ -1,6 +1,6 @@
 /** Sources that do not hold what they promise: refused while nothing is touched, in words that a person can act on. */
 import type { RuntimeProfileSpec } from '../../../crds/types.gen.ts'
-import type { Bed, Scenario } from '../migration/bed.ts'
+import { type Bed, type Scenario, until } from '../migration/bed.ts'
 import { refused } from '../migration/broken.ts'
 import { differences, imageOf } from './node-image.ts'
 import { toContainerd } from './table.ts'
@@ -24,8 +24,10 @@ const isRefused =
     await refused(t, bed, { node, spec: await spec(bed), says })
     await undo?.()
     t.same(differences(before, await imageOf(bed, node)), [], 'files, units and packages are what they were')
-    const staged = await bed.shell(node, 'ls -A /opt/drydock/engines 2>/dev/null || true')
-    t.equal(staged, '', 'no program is left of it')
+    await until('nothing staged', async () => {
+      const staged = await bed.shell(node, 'ls -A /opt/drydock/engines 2>/dev/null || true')
+      return staged === '' ? true : undefined
+    })
   }
 
 type Fault = 'truncated' | 'stalled' | 'dead'
