@@ -88,7 +88,7 @@ export class Caches {
       onChange(name, object)
     }
     const reflector = new Reflector<T>({ client, clock, log, metrics, project, onChange: notify, ...rest })
-    const store = new Store<T>(reflector, project)
+    const store = new Store<T>(reflector, project, rest.options?.namespace)
     this.#reflectors.push(reflector)
     return store
   }

@@ -12,16 +12,18 @@ type Seen<T extends KubeObject> = Pick<Reflector<T>, 'get' | 'list' | 'state'>
 export class Store<T extends KubeObject> {
   readonly #reflector: Seen<T>
   readonly #project: (object: T) => T
+  readonly #namespace: string | undefined
   readonly #written = new Map<string, T>()
 
-  /** `project` is that of the reflector. */
-  constructor(reflector: Seen<T>, project: (object: T) => T) {
+  /** `project` is that of the reflector; `namespace` the one that all objects are in, of a type that has them. */
+  constructor(reflector: Seen<T>, project: (object: T) => T, namespace?: string) {
     this.#reflector = reflector
     this.#project = project
+    this.#namespace = namespace
   }
 
   get(name: string): T | undefined {
-    const seen = this.#reflector.get(name)
+    const seen = this.#reflector.get(name, this.#namespace)
     const written = this.#written.get(name)
     if (!written) return seen
     if (!this.#hasCaughtUp(seen, written)) return written

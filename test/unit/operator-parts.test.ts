@@ -47,6 +47,19 @@ t.test('a store shows our own write until the watch has caught up', async (t) =>
   t.same(store.list(), [])
 })
 
+t.test('a store of a namespace finds what was seen there, once its own write was', async (t) => {
+  const object: KubeObject = { metadata: { name: 'a', namespace: 'n', resourceVersion: '11' } }
+  const reflector = {
+    get: (name: string, namespace?: string) => (name === 'a' && namespace === 'n' ? object : undefined),
+    list: () => [object],
+    state: { phase: 'watch', failures: 0, resourceVersion: '11' } as ReflectorState,
+  }
+  const store = new Store<KubeObject>(reflector, (one) => one, 'n')
+  store.remember(object)
+  t.same(store.list(), [object])
+  t.same(store.list(), [object])
+})
+
 t.test('the command line', async (t) => {
   const parse = (...args: string[]) =>
     parseOptions(args, { env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, hostname: 'h', pid: 1 })
