@@ -125,11 +125,13 @@ function rowsOf(name: string, pairs: readonly Pair[]): readonly Row[] {
   ]
 }
 
-/** One rollout for all nodes, whatever they run: to containerd 2.3. */
+/** One rollout for all nodes, whatever they run: to containerd 2.3, without crun, which is too old for it on Debian 12. */
 async function writes(bed: Bed, moves: readonly Move[]): Promise<Row> {
   const nodes = [...new Set(moves.map(({ node }) => node.name))]
   const nodeBed = new NodeBed(bed.cluster)
-  const spec = { ...(await toContainerd(nodeBed)), rollout: { maxUnavailable: nodes.length } }
+  const { handlers = [], ...wanted } = await toContainerd(nodeBed)
+  const usual = handlers.filter((handler) => handler.default)
+  const spec = { ...wanted, handlers: usual, rollout: { maxUnavailable: nodes.length } }
   const name = `writes per migrated node, ${nodes.length} to containerd 2.3`
   const row = await writesRow(bed, { name, nodes: nodes.length }, async () => {
     await apply(bed.cluster, profileOf('bench', nodes, spec))
