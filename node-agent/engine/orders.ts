@@ -74,8 +74,6 @@ async function prepareOrder(parts: Ordering, ledger: Ledger, { order, open }: Pr
   ledger.say({ ...about(order), phase: 'Preparing' })
   const beginMs = parts.clock.monotonicMs()
   const prepared = await prepare(parts, order, ledger.state.memory)
-  // What was parsed to plan is not needed any more, and the proof that follows takes memory of its own.
-  void globalThis.gc?.()
   // Another order came: this one is no longer wanted, least of all its change.
   if (ledger.state.order !== order) return
   if (isRefusal(prepared)) return remember(ledger, order, { phase: 'Refused', ...prepared })

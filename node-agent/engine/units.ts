@@ -28,7 +28,7 @@ const nodeFlags = [
   '--single-threaded-gc',
   '--max-semi-space-size=1',
   '--v8-pool-size=0',
-  // For the places that make much garbage at a time: a download, and a plan.
+  // For the one place that makes much garbage at a time: a download.
   '--expose-gc',
 ]
 
