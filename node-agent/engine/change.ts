@@ -1,9 +1,8 @@
 /** What is done while a change is open. */
 
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { Log } from '../../kube/log.ts'
 import type { Observed, Side } from '../engines/engine.ts'
-import { committed, type Memory, undone } from '../journal/memory.ts'
+import { committed, undone } from '../journal/memory.ts'
 import type { Why } from '../journal/records.ts'
 import { isExchange, steps } from '../steps/index.ts'
 import type { StepName } from '../steps/step.ts'
@@ -11,16 +10,14 @@ import { type Acting, applyStep, revertStep } from './act.ts'
 import { answerOf } from './answer.ts'
 import type { Ledger } from './ledger.ts'
 import { type Decision, decide } from './machine.ts'
+import { type Tidying, tidied } from './tidy.ts'
 import { found, stepped, undoing, type Work } from './work.ts'
 
-export interface Changing extends Acting {
-  readonly log: Log
+export interface Changing extends Acting, Tidying {
   /** Looks at the node. */
   readonly look: () => Promise<Observed>
   /** What an engine that the kubelet has left leaves behind, one sentence each. */
   readonly residue: (former: Side) => Promise<readonly string[]>
-  /** Removes the programs that Drydock brought and that nobody needs any more. */
-  readonly tidy: (memory: Memory) => Promise<void>
 }
 
 /** How long to wait after something that must be written could not be. */
@@ -120,7 +117,7 @@ export class Changer {
     const answer = { ...answerOf({ ...work, end }, end), phase: 'RolledBack' } as const
     this.#ledger.remember((memory) => undone(memory, work, answer))
     await this.#ledger.close(answer)
-    await this.#tidy()
+    await tidied(this.#parts, this.#ledger.state.memory)
   }
 
   async commit(): Promise<void> {
@@ -132,7 +129,7 @@ export class Changer {
     const answer = { ...answerOf(work, this.#parts.clock.instant()), phase: 'Committed', message, ...left } as const
     this.#ledger.remember((memory) => committed(memory, work, answer))
     await this.#untilWritten(() => this.#ledger.close(answer))
-    await this.#tidy()
+    await tidied(this.#parts, this.#ledger.state.memory)
   }
 
   /** What an exchange leaves on the host, for people. */
@@ -140,15 +137,6 @@ export class Changer {
     if (!isExchange(change) || change.from.name === 'none') return {}
     const residue = await this.#parts.residue(change.from).catch(() => [])
     return residue.length > 0 ? { residue: [...residue] } : {}
-  }
-
-  /** What stays takes space and nothing else; the end of the next change tries again. */
-  async #tidy(): Promise<void> {
-    try {
-      await this.#parts.tidy(this.#ledger.state.memory)
-    } catch (error) {
-      this.#parts.log.warn('programs that nobody needs could not be removed', { error })
-    }
   }
 
   /** What the status shows is what is there now; a look that fails takes nothing from the proof. */

@@ -1,21 +1,18 @@
 /** What is done about an order while no change is open. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
-import type { Log } from '../../kube/log.ts'
 import { isRefusal, type Observed } from '../engines/engine.ts'
 import type { BootClock } from '../host/boot-clock.ts'
-import { answered, type Memory, released } from '../journal/memory.ts'
+import { answered, released } from '../journal/memory.ts'
 import type { Order } from '../journal/records.ts'
 import { about } from './answer.ts'
 import type { Ledger } from './ledger.ts'
 import { type Decision, isFor } from './machine.ts'
 import { keepBytes, type Prepared, type Preparing, prepare } from './prepare.ts'
+import { type Tidying, tidied } from './tidy.ts'
 
-export interface Ordering extends Preparing {
+export interface Ordering extends Preparing, Tidying {
   readonly clock: BootClock
-  readonly log: Log
   readonly look: () => Promise<Observed>
-  /** Removes the programs that Drydock brought and that nobody needs any more. */
-  readonly tidy: (memory: Memory) => Promise<void>
   /** Takes Drydock's files off the host. */
   readonly remove: () => Promise<void>
 }
@@ -38,7 +35,7 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
   switch (decision.do) {
     case 'observe':
       // Programs of an order that was refused, and is no longer wanted.
-      if (ledger.state.memory.answer) await tidied(parts, ledger)
+      if (ledger.state.memory.answer) await tidied(parts, ledger.state.memory)
       ledger.remember(released)
       return ledger.say({ ...about(order), phase: 'Observed', ...(await observed(parts)) })
     case 'refuse':
@@ -52,11 +49,6 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
     default:
       return decision satisfies never
   }
-}
-
-/** What stays takes space and nothing else. */
-async function tidied({ tidy, log }: Ordering, { state }: Ledger): Promise<void> {
-  await tidy(state.memory).catch((error) => log.warn('programs that nobody needs could not be removed', { error }))
 }
 
 /** That a look fails is an answer too. */
