@@ -1,8 +1,8 @@
 /** The exchanges of an engine that are cut off at every point. */
 import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
 import type { NodeSpec } from '../cluster/cluster.ts'
+import { crioBundle, engineOnly, toContainerd, toCrio } from '../moves/table.ts'
 import type { Bed } from '../nodes/migration/bed.ts'
-import { crioBundle, engineOnly, toContainerd, toCrio } from '../nodes/moves/table.ts'
 
 export interface CrashMove {
   readonly name: string

@@ -1,10 +1,10 @@
 /** One change of one node with one crash in it, and what came of it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
+import { engineOf } from '../moves/move.ts'
+import { differences, imageOf } from '../moves/node-image.ts'
+import { running } from '../moves/workload.ts'
 import { type Bed, profileOf, until } from '../nodes/migration/bed.ts'
-import { engineOf } from '../nodes/moves/move.ts'
-import { differences, imageOf } from '../nodes/moves/node-image.ts'
-import { running } from '../nodes/moves/workload.ts'
 import { apply } from '../support/install.ts'
 import { JournalWatch } from './journal.ts'
 import { leaksOf } from './leaks.ts'

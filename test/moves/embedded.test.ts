@@ -13,8 +13,8 @@ import { bringUp, type Output, settingsFrom } from '../cluster/cluster.ts'
 import { ociAdapterFolder } from '../cluster/oci-adapter.ts'
 import { takeDown } from '../cluster/take-down.ts'
 import { Bed } from '../nodes/migration/bed.ts'
-import { differences, imageOf } from '../nodes/moves/node-image.ts'
 import { drydockImages } from '../support/install.ts'
+import { differences, imageOf } from './node-image.ts'
 
 const name = 'embedded'
 const root = join(import.meta.dirname, '../..')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Outcome } from '../crash/rounds.ts'
 import { spread, tally } from '../crash/tally.ts'
-import { differences } from '../nodes/moves/node-image.ts'
+import { differences } from '../moves/node-image.ts'
 
 const outcome = (change: Partial<Outcome> = {}): Outcome => ({
   direction: 'there',

@@ -1,7 +1,8 @@
 /** What runs on nodes while their engines are changed: pods that move, pods that stay with their node, and static ones. */
-import { apply } from '../../support/install.ts'
-import { type Bed, busybox, type Test, until } from '../migration/bed.ts'
-import { workload } from '../migration/pods.ts'
+
+import { type Bed, busybox, type Test, until } from '../nodes/migration/bed.ts'
+import { workload } from '../nodes/migration/pods.ts'
+import { apply } from '../support/install.ts'
 
 const sleeper = {
   image: busybox,

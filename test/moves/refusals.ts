@@ -1,7 +1,7 @@
 /** Sources that do not hold what they promise: refused while nothing is touched, in words that a person can act on. */
-import type { RuntimeProfileSpec } from '../../../crds/types.gen.ts'
-import { type Bed, type Scenario, until } from '../migration/bed.ts'
-import { refused } from '../migration/broken.ts'
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import { type Bed, type Scenario, until } from '../nodes/migration/bed.ts'
+import { refused } from '../nodes/migration/broken.ts'
 import { differences, imageOf } from './node-image.ts'
 import { toContainerd } from './table.ts'
 

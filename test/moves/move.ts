@@ -1,8 +1,8 @@
 /** A node goes to another engine and back, with pods on it. */
-import type { MigrationReport, RuntimeProfileSpec } from '../../../crds/types.gen.ts'
-import { leaksOf } from '../../crash/leaks.ts'
-import { apply } from '../../support/install.ts'
-import { type Bed, profileOf, type Scenario, type Test } from '../migration/bed.ts'
+import type { MigrationReport, RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import { leaksOf } from '../crash/leaks.ts'
+import { type Bed, profileOf, type Scenario, type Test } from '../nodes/migration/bed.ts'
+import { apply } from '../support/install.ts'
 import { type Answers, everyMs } from './api-watch.ts'
 import { differences, imageOf } from './node-image.ts'
 import { watched } from './watched.ts'

@@ -1,7 +1,7 @@
 /** Watches the API server from outside of the nodes while something happens to them. */
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { Cluster } from '../../cluster/cluster.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { type Answers, begun } from './api-watch.ts'
 
 const program = join(import.meta.dirname, 'api-watch.ts')

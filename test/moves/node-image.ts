@@ -1,5 +1,5 @@
 /** What a node is, apart from what runs there: the same again after a move there and back. */
-import type { Bed } from '../migration/bed.ts'
+import type { Bed } from '../nodes/migration/bed.ts'
 
 /** Written by nobody's decision: caches, identities, and Drydock's own files, which stay as long as it is installed. */
 const passing =

@@ -1,8 +1,8 @@
 /** The moves that are made on real nodes. */
-import type { RuntimeProfileSpec } from '../../../crds/types.gen.ts'
-import { lacking, type NodeSpec, type Settings, sentence } from '../../cluster/cluster.ts'
-import { ociAdapterFolder } from '../../cluster/oci-adapter.ts'
-import type { Bed } from '../migration/bed.ts'
+import type { RuntimeProfileSpec } from '../../crds/types.gen.ts'
+import { lacking, type NodeSpec, type Settings, sentence } from '../cluster/cluster.ts'
+import { ociAdapterFolder } from '../cluster/oci-adapter.ts'
+import type { Bed } from '../nodes/migration/bed.ts'
 import type { Move } from './move.ts'
 
 /** Programs that start containers on machines that may do less than a runtime asks for: see test/cluster/oci-adapter. */
