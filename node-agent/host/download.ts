@@ -4,6 +4,7 @@ import { type FileHandle, open, readFile, statfs, unlink } from 'node:fs/promise
 import type { IncomingMessage } from 'node:http'
 import { get } from 'node:https'
 import { dirname } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { isMissing, writeError } from './errors.ts'
 import type { Download } from './staging.ts'
 
@@ -34,7 +35,7 @@ export interface Trust {
 export async function download(wanted: Download, trust: Trust = { bundles, silenceMs }): Promise<string> {
   const ca = await certificates(trust.bundles)
   const signal = AbortSignal.timeout(totalMs)
-  const options = { agent: false, signal, timeout: trust.silenceMs, ...(ca && { ca }) } as const
+  const options = { agent: false, signal, timeout: trust.silenceMs, ca } as const
   const response = await requested(wanted.url, options)
   try {
     return await saved(response, wanted)
@@ -47,7 +48,7 @@ export async function download(wanted: Download, trust: Trust = { bundles, silen
 
 type Options = Parameters<typeof get>[1]
 
-async function certificates(paths: readonly string[]): Promise<string | undefined> {
+async function certificates(paths: readonly string[]): Promise<string | string[]> {
   for (const path of paths) {
     try {
       return await readFile(path, 'utf8')
@@ -55,7 +56,8 @@ async function certificates(paths: readonly string[]): Promise<string | undefine
       if (!isMissing(error)) throw error
     }
   }
-  return undefined
+  // Named, because the engine's Node is told not to read them by itself.
+  return [...rootCertificates]
 }
 
 /** Follows redirects, from https to https only. */
