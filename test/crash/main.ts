@@ -16,7 +16,7 @@ import { type Victim, victims } from './victims.ts'
 
 const usage = `npm run test:crash [-- --only MOVE,...] [--victim NAME,...] [--every N] [--name CLUSTER] [--keep]
 
-Brings up a cluster with a worker for each exchange, makes each exchange there and back again and again, and kills one part
+Brings up a cluster with workers for each exchange, makes each exchange there and back again and again, and kills one part
 of the node when the n-th record appears in the journal of its engine: for every n, for every part.
 
   --only    these exchanges alone: ${moves.map(({ name }) => name).join(', ')}
@@ -83,44 +83,58 @@ function callOf(args: string[]): Call | undefined {
 }
 
 function told({ direction, crash, at, isHit, end, leaks, faults, seconds }: Outcome): string {
-  const what = at === undefined ? 'ended before' : `${isHit ? 'lost' : 'did not run'} at ${at}`
+  const fate = at === undefined ? 'ended before' : `${isHit ? 'lost' : 'did not run'} at ${at}`
+  const what = crash ? `record ${crash.point}: ${crash.victim} ${fate}` : 'undisturbed'
   const wrong = [...leaks, ...faults].map((line) => `\n             ${line}`).join('')
-  return `${direction}, record ${crash?.point}: ${crash?.victim} ${what}; ${end} state in ${seconds.toFixed(0)} s${wrong}`
+  return `${direction}, ${what}; ${end} state in ${seconds.toFixed(0)} s${wrong}`
 }
 
-/** All crashes of one exchange, one after the other. Stops at a node that is stuck: nothing after it would tell anything. */
+/** All crashes of one exchange, on each of its nodes one after the other. */
 async function crashes(
   bed: Bed,
   move: CrashMove,
   { victims, every, enough }: Call & { readonly enough: AbortSignal },
 ): Promise<readonly Outcome[]> {
-  const shuttle = new Shuttle(bed, move)
-  const records = { there: await shuttle.undisturbed(), back: await shuttle.undisturbed() }
-  log(`${move.name}: ${records.there.length} records there (${records.there.join(', ')}), ${records.back.length} back`)
-  const most = Math.max(records.there.length, records.back.length)
+  const shuttles = move.nodes.map((node) => new Shuttle(bed, move, node))
+  const records = await Promise.all(
+    shuttles.map(async (shuttle) => ({ there: await shuttle.undisturbed(), back: await shuttle.undisturbed() })),
+  )
+  const { there, back } = records[0]!
+  log(`${move.name}: ${there.length} records there (${there.join(', ')}), ${back.length} back`)
+  const most = Math.max(there.length, back.length)
   const points = spread(Array.from({ length: Math.ceil(most / every) }, (_, index) => 1 + index * every))
+  const left = points.flatMap((point) => victims.map((victim) => ({ victim, point }))).values()
+  const outcomes = await Promise.all(shuttles.map((shuttle) => taken(shuttle, left, enough)))
+  return outcomes.flat()
+}
+
+/** What one node takes of the crashes that are left. Stops at a node that is stuck: nothing after it would tell anything. */
+async function taken(shuttle: Shuttle, left: Iterable<Crash>, enough: AbortSignal): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
-  for (const crash of points.flatMap((point) => victims.map((victim) => ({ victim, point })))) {
-    if (enough.aborted) break
+  for (const crash of left) {
     outcomes.push(...(await thereAndBack(shuttle, crash)))
-    if (outcomes.at(-1)?.end === 'stuck') break
+    if (enough.aborted || outcomes.at(-1)?.end === 'stuck') break
   }
   return outcomes
 }
 
 /** Cut off at the same record there, and back if it came there. The node is where it began, unless it is stuck. */
 async function thereAndBack(shuttle: Shuttle, crash: Crash): Promise<readonly Outcome[]> {
-  const there = await shuttle.crashed(crash)
-  log(`${shuttle.move.name} ${told(there)}`)
-  if (there.end !== 'new') return [there]
-  const back = await shuttle.crashed(crash)
-  log(`${shuttle.move.name} ${told(back)}`)
-  if (back.end === 'old') await shuttle.undisturbed()
-  return [there, back]
+  const outcomes: Outcome[] = []
+  const change = async (crash?: Crash): Promise<Outcome['end']> => {
+    const outcome = await shuttle.changed(crash)
+    log(`${shuttle.node} ${told(outcome)}`)
+    outcomes.push(outcome)
+    return outcome.end
+  }
+  if ((await change(crash)) === 'new' && (await change(crash)) === 'old') await change()
+  return outcomes
 }
 
 async function run(call: Call, possible: readonly CrashMove[], enough: AbortSignal): Promise<boolean> {
-  const workers = possible.map(({ node: name, kind, packages }) => ({ name, kind, packages, controlPlane: false }))
+  const workers = possible.flatMap(({ nodes, kind, packages }) =>
+    nodes.map((name) => ({ name, kind, packages, controlPlane: false })),
+  )
   const nodes = [{ name: 'control-plane', kind: 'debian12', controlPlane: true } as const, ...workers]
   const [images, cluster] = await Promise.all([
     drydockImages(log),

@@ -37,6 +37,7 @@ export interface Outcome {
 /** A node that is taken there and back again and again, and remembers what it was like at either end. */
 export class Shuttle {
   readonly move: CrashMove
+  readonly node: string
   readonly #bed: Bed
   readonly #profile: string
   readonly #images = new Map<'former' | 'target', readonly string[]>()
@@ -45,10 +46,11 @@ export class Shuttle {
   /** The profile is being deleted. */
   #isLeaving = false
 
-  constructor(bed: Bed, move: CrashMove) {
+  constructor(bed: Bed, move: CrashMove, node: string) {
     this.#bed = bed
     this.move = move
-    this.#profile = `crash-${move.node}`
+    this.node = node
+    this.#profile = `crash-${node}`
   }
 
   get isThere(): boolean {
@@ -60,21 +62,23 @@ export class Shuttle {
    * does not work: nothing could be learnt from crashes.
    */
   async undisturbed(): Promise<readonly string[]> {
-    const { node, name } = this.move
+    const { node } = this
     if (!this.#images.has(this.#at)) this.#images.set(this.#at, await imageOf(this.#bed, node))
     const watch = new JournalWatch(this.#bed.cluster, node)
     const { end, leaks, faults } = await this.#round(watch, undefined)
     watch.close()
     if (end !== 'new' || leaks.length + faults.length > 0) {
-      throw new Error(`${name} ends in the ${end} state without any crash: ${[...faults, ...leaks].join('; ')}`)
+      throw new Error(
+        `${this.move.name} ends in the ${end} state without any crash: ${[...faults, ...leaks].join('; ')}`,
+      )
     }
     if (!this.#images.has(this.#at)) this.#images.set(this.#at, await imageOf(this.#bed, node))
     return watch.seen
   }
 
-  /** A change with a crash. The node is at one of the ends afterwards, unless it is stuck. */
-  async crashed(crash: Crash): Promise<Outcome> {
-    const watch = new JournalWatch(this.#bed.cluster, this.move.node)
+  /** A change, with a crash or after one. The node is at one of the ends afterwards, unless it is stuck. */
+  async changed(crash?: Crash): Promise<Outcome> {
+    const watch = new JournalWatch(this.#bed.cluster, this.node)
     try {
       return await this.#round(watch, crash)
     } finally {
@@ -101,7 +105,7 @@ export class Shuttle {
       ...(strike && { at: strike.at }),
       isHit: strike?.isHit ?? false,
       end,
-      leaks: end === 'stuck' ? [] : await leaksOf(this.#bed.cluster, this.move.node),
+      leaks: end === 'stuck' ? [] : await leaksOf(this.#bed.cluster, this.node),
       faults,
       seconds: (Date.now() - began) / 1000,
     }
@@ -114,9 +118,9 @@ export class Shuttle {
     ])
     if (!isReached) return undefined
     const { cluster } = this.#bed
-    const isHit = await kill(cluster, this.move.node, victim)
+    const isHit = await kill(cluster, this.node, victim)
     const at = watch.seen[point - 1] ?? ''
-    if (victim === 'machine') await cluster.start(this.move.node)
+    if (victim === 'machine') await cluster.start(this.node)
     return { at, isHit }
   }
 
@@ -125,7 +129,7 @@ export class Shuttle {
     const bed = this.#bed
     if (direction === 'there') {
       const spec = { verify: { timeout: '90s' }, ...(await this.move.spec(bed)) }
-      const profile = profileOf(this.#profile, [this.move.node], spec)
+      const profile = profileOf(this.#profile, [this.node], spec)
       const annotations = { 'drydock.dev/retry': String(this.#tries) }
       await apply(bed.cluster, { ...profile, metadata: { ...profile.metadata, annotations } })
       return
@@ -139,7 +143,7 @@ export class Shuttle {
 
   /** Throws when it does not end. `before` is the order that the node had until now. */
   async #ended(direction: Direction, before: string): Promise<'new' | 'old'> {
-    const { node } = this.move
+    const { node } = this
     const end = await until(`the end of the change of ${node}`, () => this.#end(direction, before), stuckMs)
     await this.#bed.cluster.waitReady([node], 120_000)
     await until(`${node} in service`, async () => ((await this.#bed.node(node)).spec.unschedulable ? undefined : true))
@@ -159,7 +163,7 @@ export class Shuttle {
   }
 
   async #runtime(): Promise<NodeRuntime | undefined> {
-    const { code, stdout } = await this.#bed.cluster.kubectl(['get', 'noderuntime', this.move.node, '-o', 'json'])
+    const { code, stdout } = await this.#bed.cluster.kubectl(['get', 'noderuntime', this.node, '-o', 'json'])
     return code === 0 ? (JSON.parse(stdout) as NodeRuntime) : undefined
   }
 
@@ -168,7 +172,8 @@ export class Shuttle {
   }
 
   async #faults(): Promise<readonly string[]> {
-    const { node, from, to } = this.move
+    const { from, to } = this.move
+    const { node } = this
     const bed = this.#bed
     const wanted = this.isThere ? to : from
     // The kubelet has asked it once too early, and tells the API of the next time seconds later.

@@ -50,9 +50,10 @@ export function spread<T>(all: readonly T[]): readonly T[] {
 
 export function tally(all: readonly Crashes[]): Tally {
   const rows = all.flatMap(({ move, outcomes }) => {
-    const keys = [...new Set(outcomes.map(({ direction, crash }) => `${direction} ${crash?.victim}`))]
+    const keyOf = ({ direction, crash }: Outcome) => `${direction} ${crash?.victim ?? 'nobody'}`
+    const keys = [...new Set(outcomes.map(keyOf))]
     return keys.map((key) => {
-      const own = counted(outcomes.filter(({ direction, crash }) => `${direction} ${crash?.victim}` === key))
+      const own = counted(outcomes.filter((outcome) => keyOf(outcome) === key))
       const { crashes, hits, isNew, isOld, stuck, leaks, faults } = own
       return [move, ...key.split(' '), ...[crashes, hits, isNew, isOld, stuck, leaks, faults].map(String)]
     })

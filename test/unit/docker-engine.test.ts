@@ -33,11 +33,13 @@ const debian: HostOf = {
   },
 }
 
-/** As above, with its units running. */
-function running(given: HostOf): Host {
+/** As above, with its units in another state. */
+function unitsAre(activeState: string, given: HostOf): Host {
   const host = hostOf(given)
-  return { ...host, unit: async (name) => ({ ...(await host.unit(name)), activeState: 'active' }) }
+  return { ...host, unit: async (name) => ({ ...(await host.unit(name)), activeState }) }
 }
+
+const running = (given: HostOf): Host => unitsAre('active', given)
 
 t.test('Docker is a source', async (t) => {
   t.equal(sourceByName('docker'), docker)
@@ -155,9 +157,10 @@ t.test('network namespaces of a dockerd that was killed are unmounted, but those
     },
     removeFile: async (path) => void changed.push(`rm ${path}`),
   })
-  await docker.sweep?.(swept(hostOf({ files, programs })))
-  t.same(changed, [`umount ${folder}/aaa`, `rm ${folder}/aaa`])
-  changed.length = 0
+  for (const host of [hostOf({ files, programs }), unitsAre('failed', { files, programs })]) {
+    await docker.sweep?.(swept(host))
+    t.same(changed.splice(0), [`umount ${folder}/aaa`, `rm ${folder}/aaa`])
+  }
   await docker.sweep?.(swept(running({ files, programs })))
   await docker.sweep?.(swept(hostOf({ files: {} })))
   t.same(changed, [], 'a Docker that runs knows better; where none was there is nothing to ask')

@@ -7,10 +7,13 @@ import { dockerUnit } from './paths.ts'
 
 const folder = '/run/docker/netns'
 
+/** Of a dockerd that does not run; one that was killed is left as failed. */
+const ended = ['inactive', 'failed']
+
 /** dockerd unmounts those of ended containers once a minute, and when it stops; one that was killed never does. */
 export async function sweep(host: Host): Promise<void> {
   const names = await host.listFolder(folder)
-  if (names.length === 0 || (await host.unit(dockerUnit)).activeState !== 'inactive') return
+  if (names.length === 0 || !ended.includes((await host.unit(dockerUnit)).activeState)) return
   const used = await usedNamespaces(host)
   for (const [path, namespace] of await mounted(host)) {
     if (used.has(namespace)) continue
