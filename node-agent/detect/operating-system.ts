@@ -36,6 +36,14 @@ const elsewhere: readonly (readonly [id: string, name: string, where: string])[]
   ['scos', 'CentOS Stream CoreOS', 'a ContainerRuntimeConfig or MachineConfig object'],
 ]
 
+/** Kubernetes services whose own scripts set up the nodes, whatever distribution these run: what only they put on a host. */
+const managed: readonly (readonly [sign: string, name: string, where: string])[] = [
+  ['/etc/eks', 'Amazon EKS', 'spec.containerd.config of the NodeConfig in the user data of the node group'],
+  // Not /etc/kubernetes/azure.json: kubeadm clusters on Azure have that one too.
+  ['/opt/azure/containers', 'AKS', 'a new node pool (its --kubelet-config and --linux-os-config)'],
+  ['/home/kubernetes/kube-env', 'GKE', 'the runtime configuration file of the GKE node pool'],
+]
+
 /** Units whose kubelet lives in another program, which writes the engine's configuration itself at each start. */
 const embedded: readonly (readonly [unit: string, name: string, where: string])[] = [
   ['k3s.service', 'k3s', '/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl'],
@@ -58,11 +66,9 @@ const unitFolders = [
 export async function unsupported(host: Host, { id }: OperatingSystem): Promise<Refusal | undefined> {
   const made = elsewhere.find(([each]) => each === id)
   if (made) return report(`${made[1]} keeps its system read-only`, made[2])
-  if (id === 'amzn' && (await host.listFolder('/etc/eks')).length > 0) {
-    return report(
-      'nodeadm of Amazon EKS writes the configuration anew at each boot',
-      'spec.containerd.config of the NodeConfig',
-    )
+  for (const [sign, name, where] of managed) {
+    if ((await host.realPath(sign)) === undefined) continue
+    return report(`${name} made this node and writes its configuration itself`, where)
   }
   const units = new Set<string>()
   for (const folder of unitFolders) for (const name of await host.listFolder(folder)) units.add(name)

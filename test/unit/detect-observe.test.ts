@@ -152,6 +152,30 @@ t.test('hosts that are left untouched, and where to make the change instead', as
       /NodeConfig/,
     ],
     [
+      'EKS on Ubuntu',
+      with_({ files: { '/etc/os-release': 'ID=ubuntu\n', '/etc/eks/bootstrap.sh': '' } }),
+      'HostNotSupported',
+      /^Amazon EKS made .* user data/,
+    ],
+    [
+      'AKS on Ubuntu',
+      with_({ files: { '/etc/os-release': 'ID=ubuntu\n', '/opt/azure/containers/provision.sh': '' } }),
+      'HostNotSupported',
+      /^AKS made .* a new node pool/,
+    ],
+    [
+      'AKS on Azure Linux',
+      with_({ files: { '/etc/os-release': 'ID=azurelinux\n', '/opt/azure/containers/aks-node-controller': '' } }),
+      'HostNotSupported',
+      /^AKS made /,
+    ],
+    [
+      'GKE on Ubuntu',
+      with_({ files: { '/etc/os-release': 'ID=ubuntu\n', '/home/kubernetes/kube-env': '' } }),
+      'HostNotSupported',
+      /^GKE made .* node pool/,
+    ],
+    [
       'broken config',
       with_({
         programs: {
@@ -174,6 +198,8 @@ t.test('hosts that are left untouched, and where to make the change instead', as
     t.match(refusal, { reason, message }, name)
     t.equal(observed.os?.supported, reason !== 'HostNotSupported', name)
   }
+  const capz = with_({ files: { '/etc/os-release': 'ID=ubuntu\n', '/etc/kubernetes/azure.json': '{}' } })
+  t.equal((await observe(hostOf(capz))).refusal, undefined, 'a kubeadm cluster on Azure is one as any other')
   for (const [unit, name] of [
     ['k3s-agent', 'k3s'],
     ['rke2-server', 'rke2'],
