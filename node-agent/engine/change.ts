@@ -100,7 +100,8 @@ export class Changer {
       if (failure) this.#parts.log.error('a step could not be undone', { ...failure })
     }
     const [failure] = failures
-    await this.#untilWritten(() => (failure ? this.#failed(work, failure) : this.#undone()))
+    const isWritten = await this.#untilWritten(() => (failure ? this.#failed(work, failure) : this.#undone()))
+    if (isWritten && !failure) await tidied(this.#parts, this.#ledger.state.memory)
   }
 
   async #failed(work: Work, failure: Why): Promise<void> {
@@ -117,7 +118,6 @@ export class Changer {
     const answer = { ...answerOf({ ...work, end }, end), phase: 'RolledBack' } as const
     this.#ledger.remember((memory) => undone(memory, work, answer))
     await this.#ledger.close(answer)
-    await tidied(this.#parts, this.#ledger.state.memory)
   }
 
   async commit(): Promise<void> {
@@ -128,8 +128,8 @@ export class Changer {
     const left = await this.#residue(work)
     const answer = { ...answerOf(work, this.#parts.clock.instant()), phase: 'Committed', message, ...left } as const
     this.#ledger.remember((memory) => committed(memory, work, answer))
-    await this.#untilWritten(() => this.#ledger.close(answer))
-    await tidied(this.#parts, this.#ledger.state.memory)
+    const isWritten = await this.#untilWritten(() => this.#ledger.close(answer))
+    if (isWritten) await tidied(this.#parts, this.#ledger.state.memory)
   }
 
   /** What an exchange leaves on the host, for people. */
@@ -149,15 +149,20 @@ export class Changer {
     }
   }
 
-  /** The node is in its final state, and only the note of it is missing: nothing on the node is done again for that. */
-  async #untilWritten(write: () => Promise<void>): Promise<void> {
+  /**
+   * The node is in its final state, and only the note of it is missing: nothing on the node is done again for that. False
+   * when the engine was stopped before it was written: the change is still open, and the next start needs all that it names.
+   */
+  async #untilWritten(write: () => Promise<void>): Promise<boolean> {
     while (!this.#signal.aborted) {
       try {
-        return await write()
+        await write()
+        return true
       } catch (error) {
         this.#parts.log.error('the end of the change cannot be recorded yet', { error })
         await this.#parts.clock.sleep(retryMs, this.#signal)
       }
     }
+    return false
   }
 }

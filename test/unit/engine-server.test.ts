@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../kube/clock.ts'
 import { silentLog } from '../../kube/log.ts'
-import { NodeEngine } from '../../node-agent/engine/engine.ts'
+import { NodeEngine, type Parts } from '../../node-agent/engine/engine.ts'
 import { Ledger } from '../../node-agent/engine/ledger.ts'
 import { parseOptions } from '../../node-agent/engine/options.ts'
 import type { Plan } from '../../node-agent/engine/prepare.ts'
@@ -31,7 +31,15 @@ const refusing: Plan = async () => ({
   plan: { reason: 'EngineUnknown', message: 'There is no engine.' },
 })
 
-async function engine(t: Test, before?: (store: Store) => Promise<void>, plan: Plan = refusing) {
+/** A change that nothing has to be proven for. */
+const vacant: Plan = async () => {
+  const side = { name: 'none', units: [], endpoint: '' } as const
+  const wanted = { handlers: [], cgroupDriver: 'systemd', cgroupVersion: 'v2' } as const
+  const change = { action: 'DrainSwitch', from: side, to: side, units: [], image: 'agent', wanted } as const
+  return { observed: {}, plan: { edits: [], changes: [], notes: [], change, reclaimableBytes: 5 } }
+}
+
+async function engine(t: Test, before?: (store: Store) => Promise<void>, own: Partial<Parts> = {}) {
   // Not a fixture of tap: that is gone before the engine has ended.
   const folder = await mkdtemp(join(tmpdir(), 'drydock-engine-'))
   const store = new Store(nodeDisk, join(folder, 'state'))
@@ -53,13 +61,14 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>, plan: P
       importImages: refused,
     },
     kubeletHealthy: async () => true,
-    plan,
+    plan: refusing,
     look: async () => ({ kubeletVersion: '1.36.3' }),
     residue: async () => [],
     tidy: async () => {},
     remove: async () => {},
     machineID: 'm',
     version: '1.2.3',
+    ...own,
   }
   const node = new NodeEngine(parts, await Ledger.open(store, clock, 'm'), stop.signal)
   const served = serve({ engine: node, clock: systemClock, run: 'this-run' })
@@ -91,7 +100,7 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>, plan: P
       reply = await ask('GET', `/v1/state?after=${reply.body.seq}&run=this-run&waitSeconds=5`)
     }
   }
-  return { ask, phase, node, store, served }
+  return { ask, phase, node, running, stop, store, served }
 }
 
 const order = {
@@ -124,15 +133,12 @@ t.test('an order and its answer', async (t) => {
 t.test(
   'the time that a preparation took is that of the first one, and what is left behind is told with it',
   async (t) => {
-    const side = { name: 'none', units: [], endpoint: '' } as const
-    const wanted = { handlers: [], cgroupDriver: 'systemd', cgroupVersion: 'v2' } as const
-    const change = { action: 'DrainSwitch', from: side, to: side, units: [], image: 'agent', wanted } as const
     const delays = [300]
-    const plan: Plan = async () => {
+    const plan: Plan = async (...asked) => {
       await systemClock.sleep(delays.shift() ?? 0)
-      return { observed: {}, plan: { edits: [], changes: [], notes: [], change, reclaimableBytes: 5 } }
+      return vacant(...asked)
     }
-    const { ask, phase } = await engine(t, undefined, plan)
+    const { ask, phase } = await engine(t, undefined, { plan })
     await ask('PUT', '/v1/order', order)
     const { prepareMilliseconds, reclaimableBytes } = (await phase('Prepared')).body.status
     t.ok(Number(prepareMilliseconds) >= 300, `${prepareMilliseconds} ms`)
@@ -144,6 +150,30 @@ t.test(
     t.match(status, { prepareMilliseconds, reclaimableBytes: undefined })
   },
 )
+
+t.test('an engine that is stopped before the end of a change is written takes nothing away', async (t) => {
+  const committed = async (isStopped: boolean) => {
+    const closed: unknown[] = []
+    const tidy: Parts['tidy'] = async (memory) => void closed.push(memory.closed)
+    let looks = 0
+    // It looks when it is proven, and before it commits.
+    const look = async () => {
+      if (++looks === 2 && isStopped) stop.abort()
+      return {}
+    }
+    const { ask, phase, running, stop, store } = await engine(t, undefined, { plan: vacant, tidy, look })
+    await ask('PUT', '/v1/order', { ...order, permit: 'Switch' })
+    await phase('Proven')
+    await ask('PUT', '/v1/order', { ...order, permit: 'Commit' })
+    if (isStopped) await running
+    else await phase('Committed')
+    while (!isStopped && closed.length === 0) await systemClock.sleep(5)
+    return { closed, open: (await store.records()).length > 0, saved: (await store.load())?.closed }
+  }
+  const { closed, saved } = await committed(false)
+  t.same(closed, [saved], 'what only the former state needed goes once the new one is for good')
+  t.strictSame(await committed(true), { closed: [], open: true, saved: undefined })
+})
 
 t.test('what is wrong with an order is said', async (t) => {
   const { ask } = await engine(t)
