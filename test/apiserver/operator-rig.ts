@@ -143,9 +143,9 @@ export class Rig {
     namespace: string,
     name: string,
     node: string,
-    over: { owner?: string; labels?: Record<string, string>; emptyDir?: boolean } = {},
+    over: { owner?: string; labels?: Record<string, string>; emptyDir?: boolean; finalizers?: string[] } = {},
   ): Promise<void> {
-    const { owner = 'ReplicaSet', labels = {}, emptyDir = false } = over
+    const { owner = 'ReplicaSet', labels = {}, emptyDir = false, finalizers = [] } = over
     const ownerReferences = owner
       ? [
           {
@@ -158,7 +158,7 @@ export class Rig {
         ]
       : []
     await this.client.create(Pods, {
-      metadata: { name, namespace, labels, ownerReferences },
+      metadata: { name, namespace, labels, ownerReferences, finalizers },
       spec: {
         nodeName: node,
         terminationGracePeriodSeconds: 0,

@@ -205,20 +205,45 @@ t.test(
   },
 )
 
-t.test('pods that would lose something block the drain, and the node is given back', async (t) => {
+/** A pod that ends only when somebody says so: a drain waits for it. */
+const slow = { finalizers: ['example.com/slow'] }
+const endSlow = (name: string) =>
+  rig.client.patch(Pods, { namespace, name }, { metadata: { finalizers: null } }, { kind: 'merge' })
+
+t.test('pods that would lose something hold their node before the cordon', async (t) => {
   await rig.addNode('worker-1')
   await rig.addPod(namespace, 'data', 'worker-1', { emptyDir: true })
   await rig.addPod(namespace, 'free', 'worker-1')
   const agents = new ScriptedAgents(rig)
   const operator = rig.startOperator()
-  await rig.apply('p', { handlers: [{ name: 'runc' }], rollout: { drain: { timeout: '3s' } } })
+  await rig.apply('p', { handlers: [{ name: 'runc' }] })
+  await rig.untilSays('p', /Pod shop\/data has data in the emptyDir volume data .*worker-1 is not cordoned before/)
+  t.same(cordonedByUs(await rig.nodes()), [])
+  t.equal((await rig.client.list(Pods, { namespace })).items.length, 2, 'no pod was evicted')
+  await rig.client.delete(Pods, { namespace, name: 'data' })
+  await rig.untilReady('p')
+  await operator.stop()
+  await agents.stop()
+  await sweep()
+})
+
+t.test('such a pod that comes during the drain ends it, and the node is given back', async (t) => {
+  await rig.addNode('worker-1')
+  await rig.addPod(namespace, 'slow', 'worker-1', slow)
+  const agents = new ScriptedAgents(rig)
+  const operator = rig.startOperator()
+  await rig.apply('p', { handlers: [{ name: 'runc' }], rollout: { drain: { timeout: '5s' } } })
+  await rig.untilSays('p', /Pods shop\/slow are ending/)
+  await rig.addPod(namespace, 'data', 'worker-1', { emptyDir: true })
+  await rig.addPod(namespace, 'free', 'worker-1')
   await rig.until('the failure', async () => {
     const { conditions, message } = (await rig.profile('p'))?.status ?? {}
     return conditions?.find(({ type }) => type === 'Stalled')?.status === 'True' ? undefined : (message ?? 'no message')
   })
   t.match((await rig.profile('p'))?.status?.message, /Pod shop\/data has data in the emptyDir volume data/)
   t.notOk((await rig.nodes())[0]?.spec?.unschedulable)
-  t.equal((await rig.client.list(Pods, { namespace })).items.length, 2, 'no pod was evicted')
+  t.equal((await rig.client.list(Pods, { namespace })).items.length, 3, 'no pod of the two was evicted')
+  await endSlow('slow')
   t.match((await rig.reports())[0]?.status, {
     phase: 'Failed',
     failed: 1,
@@ -338,11 +363,11 @@ t.test('nodes that join with the startup taint are admitted proven, or when no p
 
 t.test('an abort gives back what drains; taken away, the node has its turn again', async (t) => {
   await rig.addNode('worker-1')
-  await rig.addPod(namespace, 'data', 'worker-1', { emptyDir: true })
+  await rig.addPod(namespace, 'slow', 'worker-1', slow)
   const agents = new ScriptedAgents(rig)
   const operator = rig.startOperator()
   await rig.apply('p', { handlers: [{ name: 'runc' }] })
-  await rig.untilSays('p', /Pod shop\/data has data/)
+  await rig.untilSays('p', /Pods shop\/slow are ending/)
   t.same(cordonedByUs(await rig.nodes()), ['worker-1'])
   await rig.annotate('p', { 'drydock.dev/abort': 'now' })
   await rig.untilSays(
@@ -351,7 +376,7 @@ t.test('an abort gives back what drains; taken away, the node has its turn again
   )
   t.notOk((await rig.nodes())[0]?.spec?.unschedulable)
   t.match((await rig.reports())[0]?.status, { phase: 'Failed', nodes: [{ result: 'Skipped', reason: 'Aborted' }] })
-  await rig.client.delete(Pods, { namespace, name: 'data' })
+  await endSlow('slow')
   await rig.annotate('p', { 'drydock.dev/abort': null })
   await rig.untilReady('p')
   await operator.stop()

@@ -4,6 +4,7 @@ import { KubeError } from '../../kube/errors.ts'
 import { noMetrics } from '../../kube/metrics.ts'
 import type { KubeObject, ResourceType } from '../../kube/resource.ts'
 import { type BudgetObject, firstRefusal, type GuardedPod } from '../../operator/controllers/drain/disruption.ts'
+import { lookAtEvictions } from '../../operator/controllers/drain/evictions.ts'
 import { askGates } from '../../operator/controllers/gates/ask.ts'
 import { holds } from '../../operator/controllers/gates/expression.ts'
 import { type Gate, GateObjects } from '../../operator/controllers/gates/objects.ts'
@@ -198,6 +199,23 @@ t.test('which budget refuses which pod', async (t) => {
     says([pod('cart-0')], budget('one', 1), budget('two', 1)),
     /covered by 2 PDBs \(one, two\), which refuses every eviction/,
   )
+  t.equal(
+    says([pod('cart-0', { status: { phase: 'Pending' } })], budget('one', 0), budget('two', 0)),
+    undefined,
+    'the API server asks no budget about a pod that is Pending',
+  )
+})
+
+t.test('the look before the cordon speaks of the pods that the drain itself would not touch', async (t) => {
+  const { ownerReferences: _, ...metadata } = pod('bare').metadata
+  const client = { list: async () => ({ items: [{ ...pod('bare'), metadata }], resourceVersion: '1' }) } as never
+  const look = (deleteUnmanagedPods: boolean) =>
+    lookAtEvictions(client, ['w1'], { deleteEmptyDirData: false, deleteUnmanagedPods })
+  t.match((await look(false)).get('w1'), {
+    reason: 'UnmanagedPod',
+    message: /^Pod shop\/bare has no controller .*; w1 is not cordoned before$/,
+  })
+  t.match([...(await look(true))], [['w1', undefined]])
 })
 
 class FakePods {

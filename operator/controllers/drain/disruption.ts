@@ -16,8 +16,9 @@ export interface GuardedPod extends PodObject {
   status?: { phase?: string; conditions?: { type: string; status: string }[] }
 }
 
-/** No selector covers nothing, an empty one the whole namespace. */
+/** No selector covers nothing, an empty one the whole namespace. Of a pod that is Pending no budget is asked at all. */
 export const covers = ({ metadata, spec }: BudgetObject, pod: GuardedPod): boolean =>
+  pod.status?.phase !== 'Pending' &&
   metadata.namespace === pod.metadata.namespace &&
   spec?.selector !== undefined &&
   selects(spec.selector, pod.metadata.labels ?? {})
@@ -28,7 +29,6 @@ export const refuses = (budget: BudgetObject, pod: GuardedPod): boolean =>
 
 /** A pod that serves nobody may leave although the budget is spent. */
 const mayLeave = ({ status }: GuardedPod, { spec, status: budget }: BudgetObject): boolean => {
-  if (status?.phase === 'Pending') return true
   const isReady = status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True')
   if (isReady) return false
   const { currentHealthy = 0, desiredHealthy = 0 } = budget ?? {}

@@ -11,7 +11,7 @@ type Client = Pick<KubeClient, 'list'>
 const parallel = 8
 
 /**
- * Per node why a pod of it could not be evicted now, or undefined. Reads the budgets once for all nodes, and only
+ * Per node why it could not be drained now, by the rules of the drain itself and then by the budgets, or undefined. Reads the budgets once for all nodes, and only
  * when there is a pod to evict. A node that could not be looked at is held back with the error.
  */
 export async function lookAtEvictions(
@@ -44,7 +44,9 @@ async function lookAt(client: Client, node: string, { options, budgets }: Lookin
   try {
     const fieldSelector = `spec.nodeName=${node}`
     const { items } = await client.list<GuardedPod>(Pods, { fieldSelector, project: projectGuardedPod })
-    const { evict } = planDrain(items, options)
+    const { evict, blocking } = planDrain(items, options)
+    const [forbidden] = blocking
+    if (forbidden) return { ...forbidden, message: `${forbidden.message}; ${node} is not cordoned before` }
     return evict.length === 0 ? undefined : firstRefusal(node, evict, await budgets())
   } catch (error) {
     const message = `${node} waits: its pods could not be looked at: ${(error as Error).message}`
