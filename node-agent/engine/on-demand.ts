@@ -82,9 +82,14 @@ export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }:
       const { removeUnused } = await import('../sources/unused.ts')
       const files = await Promise.all(Object.keys(memory.files).map((path) => host.readFile(path)))
       const texts = files.map((bytes) => bytes?.toString() ?? '')
-      await removeUnused({ host, staging }, [JSON.stringify(memory), ...texts])
-      const { sourceByName } = await import('../engines/index.ts')
-      await sourceByName(memory.origin?.side.name)?.sweep?.(host)
+      const loadEngines = () => import('../engines/index.ts')
+      await removeUnused(
+        { host, staging },
+        [JSON.stringify(memory), ...texts],
+        async () => (await loadEngines()).engines,
+      )
+      const former = memory.origin?.side.name
+      if (former !== undefined) await (await loadEngines()).sourceByName(former)?.sweep?.(host)
     },
     runtime: {
       ready: async (endpoint, limit) => (await loadRuntime()).ready(endpoint, limit),

@@ -43,7 +43,7 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
     case 'repeat':
       return ledger.say({ ...ledger.state.memory.answer, ...about(order) })
     case 'remove':
-      await parts.tidy(ledger.state.memory)
+      await tidied(parts, ledger.state.memory)
       await parts.remove()
       return ledger.say({ ...about(order), phase: 'Removed' })
     default:

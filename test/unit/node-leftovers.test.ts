@@ -4,8 +4,12 @@ import { cniFolder, detectCni } from '../../node-agent/cni/cni.ts'
 import { renderCni } from '../../node-agent/cni/render.ts'
 import { crictlPath, renderCrictl } from '../../node-agent/crictl/render.ts'
 import { type FileEdit, isRefusal, type Pasts } from '../../node-agent/engines/engine.ts'
+import { engines } from '../../node-agent/engines/index.ts'
 import type { Host } from '../../node-agent/host/host.ts'
+import type { Staging } from '../../node-agent/host/staging.ts'
 import { residueOf } from '../../node-agent/kubelet/residue.ts'
+import { programsFolder } from '../../node-agent/sources/folders.ts'
+import { removeUnused } from '../../node-agent/sources/unused.ts'
 import { hostOf } from './detect-host.ts'
 
 const runs = { numRuns: Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 300) }
@@ -196,4 +200,46 @@ t.test('what an exchange leaves behind', async (t) => {
     realPath: async (path: string) => path,
   }
   t.same(await residueOf(serving, docker), [])
+})
+
+t.test('programs that the configuration of the node names stay, also when no state tells of them', async (t) => {
+  const program = `${programsFolder}/containerd-aaa/bin/containerd`
+  const config = '/etc/containerd/config.toml'
+  const dropIn = '/etc/systemd/system/containerd.service.d/90-drydock.conf'
+  const text = `version = 3
+imports = ["/etc/containerd/more.toml"]
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["${programsFolder}/cni-plugins-bbb"]
+`
+  const more = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.crun.options]
+BinaryName = "${programsFolder}/crun-ccc/crun"
+`
+  const removed: string[] = []
+  const staging = { removeFolder: async (path: string) => void removed.push(path) } as unknown as Staging
+  const folders = ['containerd-aaa', 'cni-plugins-bbb', 'crun-ccc', 'crun-ddd']
+  const files = {
+    ...Object.fromEntries(folders.map((name) => [`${programsFolder}/${name}`, ''])),
+    [dropIn]: `[Service]\nExecStart=\nExecStart=${program}\n`,
+    [config]: text,
+    '/etc/containerd/more.toml': more,
+  }
+  const programs = {
+    [`${program} --version`]: 'containerd github.com/containerd/containerd/v2 v2.3.7 ',
+    [`${program} --config ${config} config dump`]: `${text}${more}`,
+  }
+  const units = { 'containerd.service': { execStart: program, files: [dropIn] } }
+  let asked = 0
+  const ask = async () => {
+    asked++
+    return engines
+  }
+  const host = hostOf({ files, programs, units })
+  t.same(await removeUnused({ host, staging }, [], ask), ['crun-ddd'])
+  t.same(removed, [`${programsFolder}/crun-ddd`])
+  const broken = hostOf({ files, units })
+  await t.rejects(removeUnused({ host: broken, staging }, [], ask), /no program answers/)
+  t.equal(removed.length, 1, 'what cannot be asked about stays')
+  asked = 0
+  await removeUnused({ host, staging }, [folders.map((name) => `${programsFolder}/${name}`).join()], ask)
+  t.equal(asked, 0, 'nobody is asked when there is nothing to remove')
 })
