@@ -8,14 +8,7 @@ export const cniFolder = '/etc/cni/net.d'
 /** Every file of the folder, by name; those that are no configuration too. */
 export async function detectCni(host: Host): Promise<readonly FileFound[]> {
   const paths = (await host.listFolder(cniFolder)).map((name) => join(cniFolder, name))
-  const files = await Promise.all(paths.map(async (path) => ({ path, bytes: await readable(host, path) })))
+  const files = await Promise.all(paths.map(async (path) => ({ path, bytes: await host.readFile(path) })))
+  // Network plugins keep folders beside their files.
   return files.filter(({ bytes }) => bytes !== undefined)
-}
-
-/** Network plugins keep folders beside their files. */
-async function readable(host: Host, path: string): Promise<Buffer | undefined> {
-  return host.readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EISDIR') return undefined
-    throw error
-  })
 }

@@ -2,7 +2,7 @@
 import { basename } from 'node:path/posix'
 import type { FileEdit, FileFound, Pasts } from '../engines/engine.ts'
 import { sameBytes } from '../engines/refused.ts'
-import { pluginTypes } from './network.ts'
+import { isLoaded, pluginTypes } from './network.ts'
 
 /** Files that engines and their tools install for a node without a cluster. */
 const ofEngines =
@@ -42,7 +42,7 @@ function disabledFor({ path, bytes }: FileFound, files: readonly FileFound[]): F
 
 /** Whether an engine would load the file: one that gives pods more than their loopback. */
 function isNetwork({ path, bytes }: FileFound): boolean {
-  if (!/\.(?:conf|conflist|json)$/.test(path)) return false
+  if (!isLoaded(path)) return false
   const types = pluginTypes(bytes)
   return types.some((type) => type !== 'loopback')
 }

@@ -7,7 +7,7 @@ export interface Attributes {
 }
 
 export interface Disk {
-  /** Bytes of a file; undefined when there is none. */
+  /** Bytes of a file; undefined when there is none, or a folder in its place. */
   read(path: string): Promise<Buffer | undefined>
   /** Names in a folder, sorted; empty when there is none. */
   list(path: string): Promise<readonly string[]>

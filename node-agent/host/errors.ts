@@ -24,6 +24,10 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
+export function isFolder(error: unknown): boolean {
+  return codeOf(error) === 'EISDIR'
+}
+
 export function isNotEmpty(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'ENOTEMPTY' || code === 'EEXIST'

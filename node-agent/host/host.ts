@@ -23,7 +23,7 @@ export interface UnitState {
 }
 
 export interface Host {
-  /** Bytes of a file; undefined when there is none. */
+  /** Bytes of a file; undefined when there is none, or a folder in its place. */
   readFile(path: string): Promise<Buffer | undefined>
   /** Names in a folder, sorted; empty when there is none. */
   listFolder(path: string): Promise<readonly string[]>

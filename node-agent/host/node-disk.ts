@@ -14,7 +14,7 @@ import {
   unlink,
 } from 'node:fs/promises'
 import type { Attributes, Disk } from './disk.ts'
-import { isMissing, isNotEmpty, writeError } from './errors.ts'
+import { isFolder, isMissing, isNotEmpty, writeError } from './errors.ts'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
@@ -31,6 +31,16 @@ async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error
+  }
+}
+
+/** The error of a read that fails after the file was opened does not say which file it was. */
+async function read(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (isMissing(error) || isFolder(error)) return undefined
+    throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -62,7 +72,7 @@ async function create(path: string, bytes: Buffer, attributes: Attributes | unde
 }
 
 export const nodeDisk: Disk = {
-  read: (path) => unlessMissing(readFile(path)),
+  read,
   list: async (path) => ((await unlessMissing(readdir(path))) ?? []).sort(),
   resolve: (path) => unlessMissing(realpath(path)),
   attributes: async (path) => {

@@ -1,10 +1,10 @@
 /** What kubelet there is on a host, and where each of its settings comes from. */
-import { join } from 'node:path/posix'
 import { readService } from '../detect/unit-file.ts'
 import type { FileFound, Refusal } from '../engines/engine.ts'
 import { isRefusal } from '../engines/engine.ts'
 import { orRefusal } from '../engines/refused.ts'
 import type { Host } from '../host/host.ts'
+import { filesBelow } from '../host/walk.ts'
 import type { Settings } from '../yaml/edit.ts'
 import type { KubeletFiles, KubeletFound } from './kubelet.ts'
 import { driverIn, effectiveEndpoint, fileSettings, flagValue, textIn, withScheme } from './settings.ts'
@@ -66,6 +66,5 @@ async function read(host: Host, path: string): Promise<FileFound> {
 
 async function dropInsOf(host: Host, folder: string | undefined): Promise<FileFound[]> {
   if (folder === undefined) return []
-  const names = (await host.listFolder(folder)).filter((name) => name.endsWith('.conf'))
-  return Promise.all(names.map((name) => read(host, join(folder, name))))
+  return (await filesBelow(host, folder)).filter(({ path }) => path.endsWith('.conf'))
 }

@@ -1,5 +1,4 @@
 /** A host in memory: files, units and what programs print. */
-import { dirname } from 'node:path/posix'
 import type { Host, Ran, UnitState } from '../../node-agent/host/host.ts'
 
 export interface HostOf {
@@ -38,11 +37,10 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
     written,
     readFile: async (path) =>
       written.get(path) ?? (given.files[path] === undefined ? undefined : Buffer.from(given.files[path])),
-    listFolder: async (path) =>
-      Object.keys(given.files)
-        .filter((each) => dirname(each) === path)
-        .map((each) => each.slice(path.length + 1))
-        .sort(),
+    listFolder: async (path) => {
+      const below = Object.keys(given.files).filter((each) => each.startsWith(`${path}/`))
+      return [...new Set(below.map((each) => each.slice(path.length + 1).split('/')[0]!))].sort()
+    },
     realPath: async (path) =>
       given.links?.[path] ??
       (Object.keys(given.files).some((each) => each === path || each.startsWith(`${path}/`)) ? path : undefined),

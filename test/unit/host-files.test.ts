@@ -11,6 +11,7 @@ import type { Host, Ran } from '../../node-agent/host/host.ts'
 import { nodeDisk } from '../../node-agent/host/node-disk.ts'
 import { runProgram, systemHost } from '../../node-agent/host/system-host.ts'
 import { parseUnit, systemdUnits } from '../../node-agent/host/systemd.ts'
+import { filesBelow } from '../../node-agent/host/walk.ts'
 import { lockFolder } from '../../node-agent/journal/lock.ts'
 import { freshMemory, type Memory } from '../../node-agent/journal/memory.ts'
 import { Store } from '../../node-agent/journal/store.ts'
@@ -101,6 +102,29 @@ t.test('folders that a change makes go with its files, unless somebody has put s
   await replaceFile(nodeDisk, join(root, 'x/y/own.conf'), Buffer.from('theirs'))
   await changed(memory, [edit('x/y/b.conf', ['new', undefined]), edit('x/c.conf', ['new', undefined])])
   t.strictSame(await nodeDisk.list(join(root, 'x/y')), ['own.conf'])
+})
+
+t.test('a folder is no file, and what cannot be read is named', async (t) => {
+  const folder = t.testdir({ 'x.conf': {}, loop: t.fixture('symlink', 'loop') })
+  t.equal(await nodeDisk.read(join(folder, 'x.conf')), undefined)
+  await t.rejects(nodeDisk.read(join(folder, 'loop')), { message: `${folder}/loop cannot be read: ELOOP` })
+  await t.rejects(nodeDisk.read('/proc/self/mem'), { message: '/proc/self/mem cannot be read: EIO' })
+})
+
+t.test('files below a folder, in the order of Go', async (t) => {
+  const folder = t.testdir({
+    '10.conf': 'a',
+    20: { deep: { b: 'b' }, 'a-b': 'c', empty: {} },
+    '20-x': 'd',
+    'elsewhere.conf': t.fixture('symlink', '20'),
+    'gone.conf': t.fixture('symlink', 'nowhere'),
+    'linked.conf': t.fixture('symlink', '10.conf'),
+  })
+  const files = await filesBelow(systemHost(), folder)
+  t.strictSame(
+    files.map(({ path, bytes }) => `${path.slice(folder.length + 1)} ${bytes}`),
+    ['10.conf a', '20/a-b c', '20/deep/b b', '20-x d', 'linked.conf a'],
+  )
 })
 
 t.test('a full disk has an error of its own, and the file is as before', async (t) => {

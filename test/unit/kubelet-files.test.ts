@@ -144,6 +144,22 @@ t.test('wherever the driver is written', async (t) => {
   const withDir = kubeadm[dropIn]!.replace('--config=/var', '--config-dir=/etc/kubelet.d --config=/var')
   const found = await kubelet({ [dropIn]: withDir, '/etc/kubelet.d/10.conf': 'cgroupDriver: cgroupfs\n' })
   t.equal(texts(edits(found, 'systemd'))['/etc/kubelet.d/10.conf'], 'cgroupDriver: systemd\n')
+
+  const deep = await kubelet({
+    [dropIn]: withDir,
+    '/etc/kubelet.d/10.conf': 'cgroupDriver: systemd\n',
+    '/etc/kubelet.d/20.conf/b.conf': 'cgroupDriver: cgroupfs\n',
+    '/etc/kubelet.d/20.conf/a/z.conf': 'cgroupDriver: systemd\n',
+    '/etc/kubelet.d/20.conf/a/README': 'x',
+    '/etc/kubelet.d/30.conf': 'logging: {}\n',
+  })
+  t.strictSame(
+    deep.dropIns.map(({ path }) => path.slice('/etc/kubelet.d/'.length)),
+    ['10.conf', '20.conf/a/z.conf', '20.conf/b.conf', '30.conf'],
+    'the kubelet reads folders in the folder, too',
+  )
+  t.equal(deep.configuredDriver, 'cgroupfs')
+  t.equal(texts(edits(deep, 'systemd'))['/etc/kubelet.d/20.conf/b.conf'], 'cgroupDriver: systemd\n')
 })
 
 t.test('refused, with the place and what to do', async (t) => {

@@ -2,6 +2,7 @@
 import { isAbsolute, join } from 'node:path/posix'
 import { flagOf, readService, type Word } from '../../detect/unit-file.ts'
 import type { Host } from '../../host/host.ts'
+import { filesBelow } from '../../host/walk.ts'
 import type { FileFound, Refusal, Staged } from '../engine.ts'
 import { defaultSearchPath } from '../programs.ts'
 import {
@@ -80,7 +81,8 @@ export async function configFiles(host: Host, service: Service): Promise<[FileFo
   const shared = (await host.listFolder(registriesDropIns)).filter((name) => name.endsWith('.conf'))
   const paths = new Set([
     service.configPath,
-    ...dropIns.filter((path) => path !== own),
+    // Every file below the folder, whatever its name.
+    ...dropIns.map(({ path }) => path).filter((path) => path !== own),
     ownPolicy,
     hostPolicy,
     registries,
@@ -89,15 +91,4 @@ export async function configFiles(host: Host, service: Service): Promise<[FileFo
   ])
   const read = async (path: string): Promise<FileFound> => ({ path, bytes: await host.readFile(path) })
   return [await read(own), ...(await Promise.all([...paths].map(read)))]
-}
-
-/** CRI-O reads every file below its folder, whatever its name. */
-async function filesBelow(host: Host, folder: string): Promise<string[]> {
-  const paths: string[] = []
-  for (const name of await host.listFolder(folder)) {
-    const path = join(folder, name)
-    const below = await filesBelow(host, path)
-    paths.push(...(below.length > 0 ? below : [path]))
-  }
-  return paths
 }
