@@ -2,7 +2,7 @@
 import type { Observation } from '../detect/observation.ts'
 import type { Observed, Side, Target } from '../engines/engine.ts'
 import type { UnitState } from '../host/host.ts'
-import type { Memory } from '../journal/memory.ts'
+import type { Memory, Origin } from '../journal/memory.ts'
 import type { Change, Expectation, Order } from '../journal/records.ts'
 import { endpointOf } from '../plan/plan.ts'
 import type { EngineAhead, Plan } from '../plan/types.ts'
@@ -41,10 +41,26 @@ function fromSide({ observation: { engine, kubelet }, to }: Composing, states: S
   }
 }
 
+/** The program of before Drydock is not brought back: the one that runs stays, whichever the distribution has by now. */
+function keepsProgram({ memory, observation, plan }: Composing, { name, units }: Side): boolean {
+  const isUnitFile = (path: string): boolean => units.some((unit) => path.includes(`/${unit}`))
+  const isSame = name === observation.engine?.engine.name && memory.packages === undefined
+  return isSame && !plan.edits.some(({ path }) => isUnitFile(path))
+}
+
+function originalSide(composing: Composing, { side }: Origin): Side {
+  if (!keepsProgram(composing, side)) return side
+  const { version: _, ...rest } = side
+  const { version } = composing.to.found.observed.engine ?? {}
+  return { ...rest, ...(version && { version }) }
+}
+
 /** The units that are there; those of an engine that is still to be installed all of them. */
-function toSide({ memory, observation, order, to }: Composing, states: States): Side {
+function toSide(composing: Composing, states: States): Side {
+  const { memory, observation, order, to } = composing
   const { engine, found, staged } = to
-  if (!order.target && memory.origin && memory.origin.side.name !== 'none') return memory.origin.side
+  const { origin } = memory
+  if (!order.target && origin && origin.side.name !== 'none') return originalSide(composing, origin)
   const version = staged?.version ?? found.observed.engine?.version
   const isSame = engine.name === observation.engine?.engine.name
   const there = engine.units.filter((unit) => isLoaded(states, unit))

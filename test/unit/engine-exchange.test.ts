@@ -1,6 +1,7 @@
 /** What makes an exchange of engines: which units, steps and files, and the way back. */
 import t from 'tap'
 import type { Observation } from '../../node-agent/detect/observation.ts'
+import { sidesOf } from '../../node-agent/engine/composing.ts'
 import { type UnitsInput, unitChanges } from '../../node-agent/engine/unit-changes.ts'
 import { containerd } from '../../node-agent/engines/containerd/index.ts'
 import { docker } from '../../node-agent/engines/docker/index.ts'
@@ -284,3 +285,45 @@ t.test('versions', async (t) => {
   ] as const)
     t.equal(isOlder(version, than), older, `${version} and ${than}`)
 })
+
+t.test(
+  'the way back to an engine that the distribution has upgraded meanwhile leads to what is there now',
+  async (t) => {
+    const path = '/etc/containerd/config.toml'
+    const packages = { manager: 'apt', install: [], former: [], held: [], brought: [] } as const
+    const dropIn = '/etc/systemd/system/containerd.service.d/90-drydock.conf'
+    const sides = (more: object, edited = path, name: 'containerd' | 'docker' = 'containerd') => {
+      const engine = { ...to!, found: { ...to!.found, observed: { engine: { name, version: '1.7.27' } } } }
+      const origin = { side: { ...containerdSide, name, version: '1.7.24' }, units: [] }
+      return sidesOf(
+        {
+          order: { permit: 'Switch', revision: 'original', attempt: 2 },
+          memory: { ...freshMemory('m'), origin, ...more },
+          observation: { ...node(), engine },
+          to: engine,
+          plan: {
+            edits: [{ path: edited, before: undefined, after: undefined, original: undefined }],
+            action: 'Restart',
+            changes: [],
+            notes: [],
+            target: undefined,
+          },
+        },
+        new Map(),
+      )
+    }
+    const { from, to: back } = sides({})
+    t.match([from.version, back.version], ['1.7.27', '1.7.27'])
+    const proven = { passed: true, engineVersion: '1.7.27' }
+    const context = {
+      change: { ...away, from, to: back },
+      host: { unit: async () => ({ invocationId: '1' }) },
+      runtime: { ready: async () => {}, prove: async () => proven },
+      found: () => {},
+    }
+    await t.resolves(steps.prove.apply(context as unknown as StepContext))
+    t.equal(sides({ packages }).to.version, '1.7.24', 'packages are put back')
+    t.equal(sides({}, dropIn).to.version, '1.7.24', 'the program of an archive is left')
+    t.equal(sides({}, path, 'docker').to.version, '1.7.24', 'another engine')
+  },
+)
