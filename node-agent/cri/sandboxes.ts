@@ -2,7 +2,7 @@
 import type { Clock } from '../../kube/clock.ts'
 import type { CriClient } from './client.ts'
 import { CriError } from './error.ts'
-import { ContainerState, type PodSandbox } from './gen/runtime.ts'
+import { ContainerState, NamespaceMode, type PodSandbox } from './gen/runtime.ts'
 
 /** How long one sandbox may take. */
 export interface Patience {
@@ -26,33 +26,44 @@ export interface RemoveResult {
 
 /**
  * Stops and removes every pod sandbox with its containers. The caller stops the kubelet first, which would make them anew.
- * Rejects only when the engine cannot list them; a sandbox that resists is in `failed` and holds up no other.
+ * Those in the network of the host go last: the agents of network plugins are among them, and a plugin may need its agent to
+ * take a pod off the network. Rejects only when the engine cannot list them; a sandbox that resists is in `failed` and holds
+ * up no other.
  */
 export async function removeAllSandboxes(client: CriClient, options: RemoveOptions): Promise<RemoveResult> {
   const { items } = await client.call('listPodSandbox', {}, options.deadlineMs)
   const { containers } = await client.call('listContainers', {}, options.deadlineMs)
   const running = containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING)
-  const waiting = items.filter((sandbox) => !options.keep?.(sandbox))
+  const chosen = items.filter((sandbox) => !options.keep?.(sandbox))
+  const ofHost = await Promise.all(chosen.map(({ id }) => isInHostNetwork(client, id, options.deadlineMs)))
   const failed: { pod: string; message: string }[] = []
   let removed = 0
-  const worker = async (): Promise<void> => {
-    for (let sandbox = waiting.shift(); sandbox; sandbox = waiting.shift()) {
-      const { id, metadata } = sandbox
-      const own = running.filter(({ podSandboxId }) => podSandboxId === id).map((container) => container.id)
-      try {
-        await stopContainers(client, own, options)
-        await removeSandbox(client, id, options)
-        removed++
-      } catch (error) {
-        failed.push({
-          pod: metadata ? `${metadata.namespace}/${metadata.name}` : id,
-          message: (error as Error).message,
-        })
+  const remove = async (waiting: PodSandbox[]): Promise<void> => {
+    const worker = async (): Promise<void> => {
+      for (let sandbox = waiting.shift(); sandbox; sandbox = waiting.shift()) {
+        const { id, metadata } = sandbox
+        const own = running.filter(({ podSandboxId }) => podSandboxId === id).map((container) => container.id)
+        try {
+          await stopContainers(client, own, options)
+          await removeSandbox(client, id, options)
+          removed++
+        } catch (error) {
+          const pod = metadata ? `${metadata.namespace}/${metadata.name}` : id
+          failed.push({ pod, message: (error as Error).message })
+        }
       }
     }
+    await Promise.all(Array.from({ length: options.concurrency }, worker))
   }
-  await Promise.all(Array.from({ length: options.concurrency }, worker))
+  await remove(chosen.filter((_, index) => !ofHost[index]))
+  await remove(chosen.filter((_, index) => ofHost[index]))
   return { removed, failed }
+}
+
+/** One that cannot be asked any more has at least no agent of a network in it. */
+async function isInHostNetwork(client: CriClient, podSandboxId: string, deadlineMs: number): Promise<boolean> {
+  const answer = await client.call('podSandboxStatus', { podSandboxId }, deadlineMs).catch(() => undefined)
+  return answer?.status?.linux?.namespaces?.options?.network === NamespaceMode.NODE
 }
 
 /** StopPodSandbox kills what still runs, so a container that resists here is not yet a failure. */

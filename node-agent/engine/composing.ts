@@ -78,7 +78,11 @@ export function sidesOf(composing: Composing, states: States): Sides {
 
 type Handlers = Expectation['handlers']
 
-function defaultHandler({ handlers = [] }: Pick<Observed, 'handlers'>): Handlers {
+function defaultHandler({
+  handlers = [],
+}: {
+  readonly handlers?: NonNullable<Observed['handlers']> | Handlers
+}): Handlers {
   const found = handlers.find((handler) => handler.default)
   return found ? [{ name: found.name, default: true }] : []
 }
@@ -99,19 +103,34 @@ function formerOf(observed: Observed, { current }: Memory): Expectation {
   return { handlers, cgroupDriver: engineDriver, cgroupVersion: version, ...(kubeletDriver && { kubeletDriver }) }
 }
 
+type Drivers = Pick<Expectation, 'cgroupDriver' | 'kubeletDriver'>
+
+function driversOf(
+  asked: Target['cgroupDriver'],
+  { named, origin }: Memory,
+  { kubelet }: Observation,
+): Drivers | undefined {
+  if (asked) return { cgroupDriver: asked, ...(kubelet && { kubeletDriver: asked }) }
+  if (!named?.cgroupDriver || !origin?.proof) return undefined
+  const { cgroupDriver, kubeletDriver } = origin.proof
+  return { cgroupDriver, ...(kubeletDriver && { kubeletDriver }) }
+}
+
+/** What the target leaves open is as it was found, or, where the order before named it, as it was before Drydock. */
 function wantedOf({ memory, observation, plan, to }: Composing): Expectation {
   const former = formerOf(observation.observed, memory)
   const { target } = plan
-  if (!target) return memory.origin?.proof ?? former
+  const { named, origin } = memory
+  if (!target) return origin?.proof ?? former
   const asked = (target.handlers ?? []).map(({ name, default: isDefault }) => ({ name, default: isDefault }))
+  const original = named?.defaultHandler && origin?.side.name === to.engine.name ? origin.proof : undefined
   // Pods without a RuntimeClass must still run when the order only adds a handler: a wrong merge loses the default one.
-  const kept = asked.some((handler) => handler.default) ? [] : defaultHandler(to.found.observed)
+  const kept = asked.some((handler) => handler.default) ? [] : defaultHandler(original ?? to.found.observed)
   const handlers = [...asked.filter(({ name }) => !kept.some((handler) => handler.name === name)), ...kept]
-  const driver = target.cgroupDriver
   return {
     ...former,
     handlers: handlers.length > 0 ? handlers : unnamed,
-    ...(driver && { cgroupDriver: driver, ...(observation.kubelet && { kubeletDriver: driver }) }),
+    ...driversOf(target.cgroupDriver, memory, observation),
   }
 }
 

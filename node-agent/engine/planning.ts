@@ -2,6 +2,7 @@
 import { finalizer } from '../../crds/protocol.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { detectCni } from '../cni/cni.ts'
+import { dependentPlugin } from '../cni/network.ts'
 import { crictlPath } from '../crictl/render.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
@@ -166,18 +167,27 @@ async function left(
 const noNetwork =
   'The network of pods is not proven, because there is no configuration of CNI on this machine yet: the pods of the proof run in the network of the host.'
 
-interface EmbeddedPart {
+const dependentNetwork = (plugin: string): string =>
+  `The network plugin ${plugin} may need the API server or a pod of its own, which there is not while the kubelet rests: the pods of the proof run in the network of the host, and the network of pods is shown by the agent's own pod and by the Node being Ready.`
+
+interface ProofPart {
   readonly change: Pick<Change, 'archives' | 'isWithoutNetwork'>
   readonly notes: readonly string[]
 }
 
-/** What a change has besides when a person makes it. A node of a cluster is never proven by less than its network. */
-async function embeddedPart({ embedded, host }: Planning, { kubelet }: Observation): Promise<EmbeddedPart> {
+/**
+ * What the proof needs besides, and what it leaves out: it must ask nothing of a network that could not be had before the
+ * change either, or the way back could not be proven.
+ */
+async function proofPart({ embedded, host }: Planning, { kubelet }: Observation): Promise<ProofPart> {
   const { archives = [] } = embedded ?? {}
-  const hasNetwork = !embedded || kubelet !== undefined || (await detectCni(host)).length > 0
+  const networks = await detectCni(host)
+  const [plugin] = networks.flatMap((file) => dependentPlugin(file) ?? [])
+  const isAbsent = embedded !== undefined && kubelet === undefined && networks.length === 0
+  const note = isAbsent ? noNetwork : plugin && dependentNetwork(plugin)
   return {
-    change: { ...(archives.length > 0 && { archives }), ...(!hasNetwork && { isWithoutNetwork: true }) },
-    notes: hasNetwork ? [] : [noNetwork],
+    change: { ...(archives.length > 0 && { archives }), ...(note && { isWithoutNetwork: true }) },
+    notes: note ? [note] : [],
   }
 }
 
@@ -191,13 +201,13 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
     (await checkPlan(to.staged ? ahead(host, to.staged) : host, to, plan))
   if (refusal) return refusal
   const { images, shown } = await imagesOf(planning, composing)
-  const embedded = await embeddedPart(planning, observation)
+  const proof = await proofPart(planning, observation)
   const isToNone = to.engine.name === 'none'
   return {
     edits: plan.edits,
     changes: [...plan.changes],
-    notes: [...plan.notes, ...(isToNone ? [] : embedded.notes)],
-    change: { ...changeOf(composing, states, images), ...(!isToNone && embedded.change) },
+    notes: [...plan.notes, ...(isToNone ? [] : proof.notes)],
+    change: { ...changeOf(composing, states, images), ...(!isToNone && proof.change) },
     ...(shown && { images: shown }),
     ...(await left(planning, composing)),
   }
@@ -256,7 +266,7 @@ export function prover(planning: Planning): Plan {
     if (!to) return { observed, plan: { reason: 'EngineUnknown', message: 'there is no engine on this machine' } }
     const states = await statesOf(host, to.engine.units)
     const plan = { edits: [], changes: [], notes: [], action: 'None', target: order.target } as const
-    const { change: more, notes } = await embeddedPart(planning, observation)
+    const { change: more, notes } = await proofPart(planning, observation)
     const change = changeOf({ memory, observation, order, plan, to }, states, undefined)
     const wanted = change.former ?? change.wanted
     return { observed, plan: { edits: [], changes: [], notes: [...notes], change: { ...change, wanted, ...more } } }

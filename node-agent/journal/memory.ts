@@ -13,6 +13,11 @@ export interface PastRecord {
   readonly folders?: readonly string[]
 }
 
+export interface Named {
+  readonly cgroupDriver: boolean
+  readonly defaultHandler: boolean
+}
+
 /** What the node was before the first change, and is to be again when its profile goes. */
 export interface Origin {
   readonly side: Side
@@ -45,6 +50,8 @@ export interface Memory {
   readonly origin?: Origin
   /** What was proven by the last commit; absent when the node is as it was before Drydock. */
   readonly current?: Expectation
+  /** What of it the order named: without its naming it, the files say again what they said before Drydock. */
+  readonly named?: Named
   readonly files: Readonly<Record<string, PastRecord>>
   /** What packages were installed, with what was there before the first of them. */
   readonly packages?: PackageChange
@@ -93,11 +100,15 @@ function originOf({ origin }: Memory, { from, units, former, sandboxImage }: Cha
   return { ...first, units: [...known, ...seen] }
 }
 
+function namedBy({ cgroupDriver, handlers = [] }: NonNullable<Order['target']>): Named {
+  return { cgroupDriver: cgroupDriver !== undefined, defaultHandler: handlers.some((handler) => handler.default) }
+}
+
 /**
  * A file that is back to what it is without Drydock is forgotten; so is everything when the revision was "original".
  */
 export function committed(memory: Memory, { id, order, change }: Ended, answer: NodeRuntimeStatus): Memory {
-  const { current: _, origin: _origin, packages: _packages, ...rest } = memory
+  const { current: _, named: _named, origin: _origin, packages: _packages, ...rest } = memory
   const ended = { ...rest, answer, closed: id }
   if (!order.target) return { ...ended, files: {} }
   const packages = change.packages?.taken ?? memory.packages
@@ -113,6 +124,7 @@ export function committed(memory: Memory, { id, order, change }: Ended, answer: 
     files,
     ...((memory.origin || !isOnlyProof) && { origin: originOf(memory, change) }),
     current: change.wanted,
+    named: namedBy(order.target),
     ...(packages && { packages }),
   }
 }

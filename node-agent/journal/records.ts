@@ -92,7 +92,7 @@ export interface Change {
   readonly image: string
   /** Files on the host with images that no registry has to have, such as the proof's: imported before it. */
   readonly archives?: readonly string[]
-  /** The node has no configuration of CNI yet: pods of the proof run in the host's network. */
+  /** There is no network of pods yet, or it needs what rests meanwhile: pods of the proof run in the host's network. */
   readonly isWithoutNetwork?: true
   readonly wanted: Expectation
   /** Absent where nothing could be proven before: no engine, or one whose CRI is part of the kubelet. */

@@ -30,7 +30,7 @@ export interface ProofOptions {
   readonly handlers: readonly ProofHandler[]
   /** Reference of the image with the program of container.ts. It must be on the node: nothing is pulled. */
   readonly image: string
-  /** The node has no configuration of CNI: pods run in the host's network, and nothing is asked of a network of pods. */
+  /** Pods run in the host's network, and nothing is asked of a network of pods: there is none, or it needs what rests meanwhile. */
   readonly isWithoutNetwork?: true
   /** The driver that the engine is to have. */
   readonly cgroupDriver: CgroupDriver

@@ -246,7 +246,35 @@ t.test('removing all sandboxes', async (t) => {
     t.same(await removeAllSandboxes(client, { ...options, concurrency: 1 }), { removed: 10, failed: [] })
     t.equal(engine.sandboxes.size + engine.containers.size, 0)
     const perPod = ['stopContainer', 'stopPodSandbox', 'removePodSandbox']
-    t.same(engine.called, ['listPodSandbox', 'listContainers', ...Array.from({ length: 10 }, () => perPod).flat()])
+    const looks = Array.from({ length: 10 }, () => 'podSandboxStatus')
+    t.same(engine.called, [
+      'listPodSandbox',
+      'listContainers',
+      ...looks,
+      ...Array.from({ length: 10 }, () => perPod).flat(),
+    ])
+  })
+
+  await t.test('pods in the network of the host go last: the agents of networks are among them', async (t) => {
+    const { engine, client } = await given(t)
+    for (const [name, network] of [
+      ['agent', NamespaceMode.NODE],
+      ['proxy', NamespaceMode.NODE],
+      ['logs', NamespaceMode.POD],
+    ] as const) {
+      const namespaceOptions = { network, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD }
+      const config = { ...sandbox(name), linux: { cgroupParent: '', securityContext: { namespaceOptions } } }
+      await client.call('runPodSandbox', { config, runtimeHandler: '' })
+    }
+    const left: string[] = []
+    engine.faults = {
+      removePodSandbox: (answer) => {
+        left.push([...engine.sandboxes.values()].map(({ config }) => config.metadata?.name).join())
+        return answer
+      },
+    }
+    t.same(await removeAllSandboxes(client, options), { removed: 3, failed: [] })
+    t.equal(left[0], 'agent,proxy', 'the pod of the network is the first to go')
   })
 
   await t.test('without a grace the sandbox’s own stop kills', async (t) => {

@@ -170,8 +170,9 @@ export class FakeEngine {
       return { podSandboxId: id }
     },
     podSandboxStatus: ({ podSandboxId }) => {
-      const { id, state, ip } = this.sandboxes.get(podSandboxId)!
-      return { status: { id, state, network: { ip } } }
+      const { id, config, state, ip } = this.sandboxes.get(podSandboxId)!
+      const options = config.linux?.securityContext?.namespaceOptions
+      return { status: { id, state, network: { ip }, linux: { namespaces: { options } } } }
     },
     listPodSandbox: ({ filter }) => ({
       items: [...this.sandboxes.values()]

@@ -1,7 +1,10 @@
 import t from 'tap'
+import { dependentPlugin } from '../../node-agent/cni/network.ts'
 import type { Observation } from '../../node-agent/detect/observation.ts'
+import { changeOf } from '../../node-agent/engine/composing.ts'
 import { containerd } from '../../node-agent/engines/containerd/index.ts'
 import { isRefusal, type Pasts, type Refusal, type Target } from '../../node-agent/engines/engine.ts'
+import { committed, freshMemory, type Memory } from '../../node-agent/journal/memory.ts'
 import { filesOf } from '../../node-agent/kubelet/kubelet.ts'
 import { unifiedDiff } from '../../node-agent/plan/diff.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
@@ -194,4 +197,80 @@ t.test('a diff is cut at 8 kB', async (t) => {
     unifiedDiff({ path: '/x', before: undefined, after: Buffer.from('a\n'), original: undefined }),
     /^--- \/dev\/null\n\+\+\+ \/x\n@@ -0,0 \+1,1 @@\n\+a\n$/,
   )
+})
+
+t.test('what an order no longer names is proven as it was before Drydock', (t) => {
+  const states = new Map()
+  const image = 'agent'
+  const ordered = (observation: Observation, target: Target, memory: Memory, pasts: Pasts = new Map()) => {
+    const order = { permit: 'Switch', revision: 'r', attempt: 1, image, target } as const
+    const made = plan(observation, target, pasts)
+    const { engine } = observation
+    if (!engine) throw new Error('no engine')
+    const change = changeOf({ order, memory, observation, to: engine, plan: made }, states, undefined)
+    return { order, plan: made, change }
+  }
+  const drivers = (driver: 'systemd' | 'cgroupfs', files: Record<string, string | undefined> = before) => {
+    const found = node(files)
+    const cgroup = { version: 'v1', engineDriver: driver, kubeletDriver: driver } as const
+    const standard = driver === 'systemd' ? 'crun' : 'runc'
+    const handlers = ['runc', 'crun'].map((name) => ({ name, default: name === standard }))
+    const engine = found.engine && {
+      ...found.engine,
+      found: { ...found.engine.found, observed: { ...found.engine.found.observed, handlers } },
+    }
+    return { ...found, engine, observed: { ...found.observed, cgroup, handlers } }
+  }
+  const named: Target = {
+    engine: { name: 'containerd' },
+    cgroupDriver: 'systemd',
+    handlers: [
+      { name: 'runc', type: 'runc', default: false },
+      { name: 'crun', type: 'crun', default: true },
+    ],
+  }
+  const first = ordered(drivers('cgroupfs'), named, freshMemory('m'))
+  t.match(first.change.wanted, { cgroupDriver: 'systemd', kubeletDriver: 'systemd' })
+  const files = first.plan.edits.map(({ path }) => ({ path, before: 'x', after: 'y', original: 'x' }))
+  const memory = committed(freshMemory('m'), { id: '1', order: first.order, change: { ...first.change, files } }, {})
+  const after = Object.fromEntries(first.plan.edits.map((edit) => [edit.path, `${edit.after}`]))
+  const pasts = new Map(first.plan.edits.map((edit) => [edit.path, { original: edit.original, written: edit.after }]))
+  const second = ordered(drivers('systemd', after), { engine: { name: 'containerd' } }, memory, pasts)
+  t.same(
+    second.plan.edits.map((edit) => `${edit.after}`),
+    second.plan.edits.map(({ path }) => before[path as keyof typeof before]),
+    'the files are what they were',
+  )
+  t.same(second.change.wanted, {
+    handlers: [{ name: 'runc', default: true }],
+    cgroupDriver: 'cgroupfs',
+    cgroupVersion: 'v1',
+    kubeletDriver: 'cgroupfs',
+  })
+  const { named: _, ...unnamed } = memory
+  const third = ordered(drivers('systemd', after), { engine: { name: 'containerd' } }, unnamed)
+  t.match(third.change.wanted, { cgroupDriver: 'systemd' }, 'what nobody named is as it was found')
+  t.end()
+})
+
+t.test('which networks a proof cannot ask for', (t) => {
+  const file = (text: object, path = '/etc/cni/net.d/10-x.conflist') => ({
+    path,
+    bytes: Buffer.from(JSON.stringify(text)),
+  })
+  const chain = (...plugins: object[]) => file({ cniVersion: '1.0.0', name: 'x', plugins })
+  const bridge = { type: 'bridge', ipam: { type: 'host-local' } }
+  t.equal(dependentPlugin(chain(bridge, { type: 'portmap' })), undefined)
+  t.equal(dependentPlugin(chain({ type: 'calico', ipam: { type: 'calico-ipam' } }, { type: 'portmap' })), 'calico')
+  t.equal(dependentPlugin(chain({ type: 'cilium-cni' })), 'cilium-cni')
+  t.equal(
+    dependentPlugin(chain({ type: 'macvlan', ipam: { type: 'whereabouts' } })),
+    'whereabouts',
+    'who gives addresses counts',
+  )
+  t.equal(dependentPlugin(file({ type: 'multus' }, '/etc/cni/net.d/00-multus.conf')), 'multus', 'a single plugin')
+  t.equal(dependentPlugin(file({ type: 'multus' }, '/etc/cni/net.d/00-multus.conf.disabled')), undefined)
+  t.equal(dependentPlugin({ path: '/etc/cni/net.d/calico-kubeconfig', bytes: Buffer.from('kind: Config') }), undefined)
+  t.equal(dependentPlugin({ path: '/etc/cni/net.d/10-x.conf', bytes: undefined }), undefined)
+  t.end()
 })

@@ -183,6 +183,15 @@ export interface PodSandboxStatus {
   id: string;
   state: PodSandboxState;
   network?: PodSandboxNetworkStatus | undefined;
+  linux?: LinuxPodSandboxStatus | undefined;
+}
+
+export interface LinuxPodSandboxStatus {
+  namespaces?: Namespace | undefined;
+}
+
+export interface Namespace {
+  options?: NamespaceOption | undefined;
 }
 
 export interface PodSandboxNetworkStatus {
@@ -1655,7 +1664,7 @@ export const PodSandboxStatusResponse: MessageFns<PodSandboxStatusResponse> = {
 };
 
 function createBasePodSandboxStatus(): PodSandboxStatus {
-  return { id: "", state: 0, network: undefined };
+  return { id: "", state: 0, network: undefined, linux: undefined };
 }
 
 export const PodSandboxStatus: MessageFns<PodSandboxStatus> = {
@@ -1668,6 +1677,9 @@ export const PodSandboxStatus: MessageFns<PodSandboxStatus> = {
     }
     if (message.network !== undefined) {
       PodSandboxNetworkStatus.encode(message.network, writer.uint32(42).fork()).join();
+    }
+    if (message.linux !== undefined) {
+      LinuxPodSandboxStatus.encode(message.linux, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1707,6 +1719,106 @@ export const PodSandboxStatus: MessageFns<PodSandboxStatus> = {
             }
 
             message.network = PodSandboxNetworkStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.linux = LinuxPodSandboxStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLinuxPodSandboxStatus(): LinuxPodSandboxStatus {
+  return { namespaces: undefined };
+}
+
+export const LinuxPodSandboxStatus: MessageFns<LinuxPodSandboxStatus> = {
+  encode(message: LinuxPodSandboxStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaces !== undefined) {
+      Namespace.encode(message.namespaces, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinuxPodSandboxStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinuxPodSandboxStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespaces = Namespace.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNamespace(): Namespace {
+  return { options: undefined };
+}
+
+export const Namespace: MessageFns<Namespace> = {
+  encode(message: Namespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.options !== undefined) {
+      NamespaceOption.encode(message.options, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Namespace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.options = NamespaceOption.decode(reader, reader.uint32());
             continue;
           }
         }
