@@ -1,6 +1,6 @@
 /** Writes that hold only if nobody else wrote in between. */
 import type { KubeClient } from '../../kube/client.ts'
-import { isConflict, isInvalid, isNotFound } from '../../kube/errors.ts'
+import { isConflict, isNotFound } from '../../kube/errors.ts'
 import type { KubeObject, ResourceType } from '../../kube/resource.ts'
 import type { Store } from './store.ts'
 
@@ -34,6 +34,3 @@ export async function refresh<T extends KubeObject>(
   if (fresh) store.remember(fresh)
   else store.forget(name)
 }
-
-/** A JSON patch whose version test fails is refused as invalid, not as a conflict. */
-export const isOutdated = (error: unknown): boolean => isConflict(error) || isInvalid(error)

@@ -3,7 +3,7 @@ import { annotations, originalRevision } from '../../crds/protocol.ts'
 import { isOpen } from './answer.ts'
 import { isRepeatedProof } from './drift.ts'
 import { outcomeOf } from './outcome.ts'
-import type { Decision, Known, Member, ReportView, RolloutState, Stage } from './types.ts'
+import type { Decision, Known, Member, Outcome, ReportView, RolloutState, Stage } from './types.ts'
 
 /** Nodes that a report lists by name, as its schema bounds it; the counts go on. */
 const listedNodes = 256
@@ -63,10 +63,12 @@ function starts({ reportOf, reports, staged, started }: Reporting): Decision[] {
 
 function records({ reports, staged }: Reporting): Decision[] {
   return reports.filter(isRunning).flatMap((report) => {
-    if (report.nodes.length >= listedNodes) return []
+    let places = listedNodes - report.nodes.length
     return staged.flatMap(({ member, stage }): Decision[] => {
       const outcome = unrecorded(report, member)
       if (!outcome || isReturning(stage)) return []
+      // Many nodes may end between two plans: a write that lists more than the schema allows would be refused as a whole.
+      if (!listedIn(report, member) && places-- <= 0) return []
       return [{ kind: 'RecordNode', report: report.name, node: member.node.name, outcome }]
     })
   })
@@ -74,17 +76,19 @@ function records({ reports, staged }: Reporting): Decision[] {
 
 /** An order must not be replaced before its report has what became of it. */
 export function mustRecordFirst(reports: readonly ReportView[], member: Member): boolean {
-  return reports.some((report) => {
-    return isRunning(report) && report.nodes.length < listedNodes && unrecorded(report, member) !== undefined
-  })
+  return reports.some((report) => isRunning(report) && unrecorded(report, member) !== undefined)
 }
 
-function unrecorded(report: ReportView, { node, runtime }: Member) {
-  if (runtime?.metadata.annotations?.[annotations.report] !== report.name) return undefined
-  const attempt = runtime.spec?.attempt
-  const isListed = report.nodes.some((listed) => listed.name === node.name && listed.attempt === attempt)
-  return isListed ? undefined : outcomeOf(runtime)
+/** How the node's order ended, which the report does not say yet. A full list takes no more names, only news of its own. */
+function unrecorded(report: ReportView, member: Member): Outcome | undefined {
+  const { runtime } = member
+  if (!runtime || !belongsTo(member, report)) return undefined
+  const listed = listedIn(report, member)
+  const isSettled = listed ? listed.attempt === runtime.spec?.attempt : report.nodes.length >= listedNodes
+  return isSettled ? undefined : outcomeOf(runtime)
 }
+
+const listedIn = ({ nodes }: ReportView, { node }: Member) => nodes.find(({ name }) => name === node.name)
 
 const isReturning = ({ at }: Stage): boolean => at === 'returning'
 
@@ -92,7 +96,7 @@ function ends(reporting: Reporting): Decision[] {
   const { reports, staged, revision, isDeleting, isStopped } = reporting
   return reports.filter(isRunning).flatMap((report): Decision[] => {
     const own = staged.filter(({ member }) => belongsTo(member, report))
-    if (own.some(({ member, stage }) => isBusy(member, stage) || unrecordable(report, member))) return []
+    if (own.some(({ member, stage }) => isBusy(member, stage) || unrecorded(report, member))) return []
     const isWanted = report.revision === originalRevision || (report.revision === revision && !isDeleting)
     if (!isWanted) return [{ kind: 'FinishReport', name: report.name, end: isDeleting ? 'Deleted' : 'Superseded' }]
     const isPartial = staged.some(({ stage, member }) => isPending(stage, member, report))
@@ -104,9 +108,6 @@ function ends(reporting: Reporting): Decision[] {
 
 const belongsTo = ({ runtime }: Member, { name }: ReportView): boolean =>
   runtime?.metadata.annotations?.[annotations.report] === name
-
-const unrecordable = (report: ReportView, member: Member): boolean =>
-  report.nodes.length < listedNodes && unrecorded(report, member) !== undefined
 
 /** In the middle of what the report is about. */
 function isBusy({ runtime, intent }: Member, { at }: Stage): boolean {

@@ -1,13 +1,18 @@
 import t from 'tap'
-import type { NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
+import type { MigrationReport, NodeRuntime, RuntimeProfile } from '../../crds/types.gen.ts'
+import { createValidator } from '../../crds/validate.ts'
 import type { Clock } from '../../kube/clock.ts'
+import { KubeError } from '../../kube/errors.ts'
 import type { ReflectorState } from '../../kube/reflector.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
 import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
+import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
+import { ReportWriter } from '../../operator/controllers/migrationreport/write.ts'
 import { planRuntimeClasses } from '../../operator/controllers/runtimeclass/plan.ts'
 import { type Executor, execute } from '../../operator/controllers/runtimeprofile/execute.ts'
 import { GateTimer } from '../../operator/controllers/runtimeprofile/gate-timer.ts'
+import { Records, type RecordsOptions } from '../../operator/controllers/runtimeprofile/records.ts'
 import { statusOf } from '../../operator/controllers/runtimeprofile/status.ts'
 import { WindowClock } from '../../operator/controllers/runtimeprofile/window-clock.ts'
 import { Store } from '../../operator/controllers/store.ts'
@@ -15,6 +20,8 @@ import { parseOptions } from '../../operator/options.ts'
 import { formatCordon, parseCordon } from '../../operator/rollout/marks.ts'
 import type { Decision, Plan } from '../../operator/rollout/types.ts'
 import { nodeNews } from '../../operator/triggers.ts'
+import { type Operation, patchStatus } from '../simulation/fleet/api.ts'
+import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
 
 t.test('a store shows our own write until the watch has caught up', async (t) => {
   const object = (resourceVersion: string, value = ''): KubeObject => ({
@@ -325,3 +332,144 @@ t.test('nodes under way do not wait until every node of the fleet has its order'
   t.equal(await carryOut(...names.slice(65).map(commit)), 135, 'what somebody waits for is written at once')
   t.equal(await carryOut({ kind: 'Drain', node: 'node-1' }), 0, 'a drain is no write')
 })
+
+/** The reports of a simulated cluster behind an API server that holds them to their schema, written by the real writer. */
+class Reports {
+  readonly sim: SimulatedCluster
+  readonly #records: Records
+  readonly #validate = createValidator()
+  #version = 1
+
+  constructor(sim: SimulatedCluster) {
+    this.sim = sim
+    const clock: Clock = { now: () => sim.now, monotonicMs: () => 0, sleep: async () => {} }
+    const client = {
+      get: async ({ plural }: { plural: string }, { name }: { name: string }) =>
+        plural === 'noderuntimes' ? sim.runtimes.get(name) : sim.reports.get(name),
+      patch: async (_: unknown, { name }: { name: string }, operations: Operation[]) => this.#patch(name, operations),
+      delete: async () => true,
+    } as unknown as ConstructorParameters<typeof ReportWriter>[0]['client']
+    const reports = {
+      get: (name: string) => sim.reports.has(name) && projectReport(sim.reports.get(name)!),
+      list: () => [...sim.reports.values()].map((report) => projectReport(report)),
+      remember: () => undefined,
+      forget: () => undefined,
+    }
+    const runtimes = { get: (name: string) => sim.runtimes.get(name), list: () => [...sim.runtimes.values()] }
+    const stores = { reports, runtimes } as unknown as RecordsOptions['stores']
+    const writer = new ReportWriter({ client, reports: stores.reports, clock })
+    this.#records = new Records({ client, stores, writer, events: { record: () => undefined }, clock })
+  }
+
+  get only(): MigrationReport['status'] {
+    return [...this.sim.reports.values()][0]?.status
+  }
+
+  /** One plan, with its reports written as the operator writes them. */
+  async round(): Promise<void> {
+    const profile = this.sim.profiles.get('p')
+    if (!profile) return
+    const { decisions } = this.sim.plan('p')!
+    const isRecord = ({ kind }: Decision): boolean => kind === 'RecordNode' || kind === 'FinishReport'
+    for (const decision of decisions) if (!isRecord(decision)) await this.sim.carryOut('p', decision)
+    await this.write(decisions.filter(isRecord))
+  }
+
+  async write(decisions: readonly Decision[]): Promise<void> {
+    for (const task of this.#records.tasks(decisions, this.sim.profiles.get('p')!)) await task()
+  }
+
+  /** Somebody else writes between our reading and our write. */
+  readonly raced = new Set<string>()
+
+  #patch(name: string, operations: Operation[]): MigrationReport {
+    const report = structuredClone(this.sim.reports.get(name)!)
+    if (this.raced.delete(name)) {
+      report.metadata.resourceVersion = `${++this.#version}`
+      this.sim.reports.set(name, report)
+    }
+    const isOld = operations.some(({ op, value }) => op === 'test' && value !== report.metadata.resourceVersion)
+    const status = isOld ? {} : patchStatus(report as never, operations)
+    const next = { ...report, metadata: { ...report.metadata, resourceVersion: `${++this.#version}` }, status }
+    const message = isOld ? 'the version differs' : this.#validate(next)[0]?.message
+    if (message) throw new KubeError('PATCH', { status: 422, body: { kind: 'Status', reason: 'Invalid', message } })
+    this.sim.reports.set(name, next as MigrationReport)
+    return next as MigrationReport
+  }
+}
+
+const many = (count: number): SimulatedCluster => {
+  const sim = new SimulatedCluster()
+  for (let index = 0; index < count; index++) sim.addNode(`n${index}`)
+  sim.apply('p', spec({ rollout: { maxUnavailable: '10%', failureBudget: 1000 } }))
+  return sim
+}
+
+t.test('more nodes than a report lists may end at once: it fills up, and holds no order back', async (t) => {
+  const sim = many(300)
+  const reports = new Reports(sim)
+  for (const name of sim.nodes.keys()) sim.fates.set(name, 'Refused')
+  for (let step = 0; step < 4; step++) await reports.round()
+  for (let first = 0; first < 300; first += 50) {
+    for (let index = first; index < first + 50; index++) sim.agentStep(`n${index}`)
+    for (let step = 0; step < 3; step++) await reports.round()
+  }
+  t.match(reports.only, { phase: 'Failed', failed: 300, omittedNodes: 44 })
+  t.equal(reports.only?.nodes?.length, 256)
+  sim.fates.clear()
+  sim.apply('p', spec({ cgroupDriver: 'cgroupfs', rollout: { failureBudget: 1000 } }))
+  for (let step = 0; step < 3; step++) await reports.round()
+  const { revision } = sim.plan('p')!
+  t.same(
+    [...sim.runtimes.values()].filter((runtime) => runtime.spec?.revision !== revision),
+    [],
+  )
+  sim.remove('p')
+  for (let step = 0; step < 20; step++) await reports.round()
+  t.notOk(sim.profiles.has('p'))
+})
+
+t.test('a full report follows the later attempts of the nodes that it lists', async (t) => {
+  const sim = many(257)
+  const reports = new Reports(sim)
+  for (const name of sim.nodes.keys()) sim.fates.set(name, name === 'n256' ? 'Silent' : 'Refused')
+  const settle = async () => {
+    for (let step = 0; step < 8; step++) {
+      await reports.round()
+      for (const name of sim.nodes.keys()) sim.agentStep(name)
+    }
+  }
+  await settle()
+  t.match(reports.only, { phase: 'Running', failed: 256, nodes: { length: 256 } })
+  sim.fates.clear()
+  sim.fates.set('n256', 'Silent')
+  for (const name of sim.nodes.keys()) sim.actions.set(name, 'None')
+  sim.retry('p', 'again')
+  for (let times = 0; times < 30; times++) await settle()
+  t.match(reports.only, { phase: 'Running', changed: 0, unchanged: 256, failed: 0 })
+  sim.fates.clear()
+  await settle()
+  t.match(reports.only, { phase: 'Succeeded', unchanged: 257, omittedNodes: 1 })
+})
+
+t.test(
+  'a report whose version was outdated is written with the next plan, one that is refused is an error',
+  async (t) => {
+    const sim = many(1)
+    const reports = new Reports(sim)
+    for (let step = 0; step < 4; step++) await reports.round()
+    const [name = ''] = sim.reports.keys()
+    const record = (reason: string): Decision => ({
+      kind: 'RecordNode',
+      report: name,
+      node: 'n0',
+      outcome: { result: 'Refused', why: { reason, message: 'no' } },
+    })
+    reports.raced.add(name)
+    await reports.write([record('Raced')])
+    t.equal(reports.only?.nodes, undefined, 'dropped')
+    await reports.write([record('Fits')])
+    t.match(reports.only?.nodes, [{ reason: 'Fits' }])
+    await t.rejects(reports.write([record('x'.repeat(129))]), { name: 'KubeError' })
+  },
+)

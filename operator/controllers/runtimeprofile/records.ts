@@ -3,13 +3,14 @@ import { annotations } from '../../../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../../../crds/types.gen.ts'
 import type { KubeClient } from '../../../kube/client.ts'
 import type { Clock } from '../../../kube/clock.ts'
+import { isConflict, isInvalid } from '../../../kube/errors.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
 import { entryOf, type ReportNode } from '../../reports/entry.ts'
 import { MigrationReports, NodeRuntimes } from '../../resources.ts'
 import { outcomeOf } from '../../rollout/outcome.ts'
 import type { Decision, ReportEnd } from '../../rollout/types.ts'
 import type { ReportWriter } from '../migrationreport/write.ts'
-import { isOutdated, refresh } from '../store-write.ts'
+import { refresh } from '../store-write.ts'
 import * as events from './events.ts'
 import type { Stores } from './gather.ts'
 
@@ -87,13 +88,18 @@ export class Records {
   }
 
   async #write(name: string, write: () => Promise<void>): Promise<boolean> {
+    const { client, stores } = this.#options
+    const version = () => stores.reports.get(name)?.metadata.resourceVersion
+    const written = version()
     try {
       await write()
       return true
     } catch (error) {
-      if (!isOutdated(error)) throw error
-      const { client, stores } = this.#options
+      if (!isConflict(error) && !isInvalid(error)) throw error
       await refresh(client, { type: MigrationReports, store: stores.reports, name })
+      // A JSON patch whose version test fails is refused as invalid, as one is that breaks the schema: only the version
+      // tells them apart, and the second would fail for ever without a word.
+      if (isInvalid(error) && version() === written) throw error
       return false
     }
   }
