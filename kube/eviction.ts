@@ -1,5 +1,13 @@
 // What the answer of the eviction subresource means for the pod.
-import { ConnectionError, isConflict, isNotFound, isTooManyRequests, KubeError } from './errors.ts'
+import {
+  ConnectionError,
+  isConflict,
+  isForbidden,
+  isInvalid,
+  isNotFound,
+  isTooManyRequests,
+  KubeError,
+} from './errors.ts'
 
 export interface EvictionRequest {
   readonly namespace: string
@@ -17,7 +25,13 @@ export type EvictionOutcome =
       readonly evicted: false
       /** Whether asking again later can succeed without anybody changing an object. */
       readonly retryable: boolean
-      readonly reason: 'DisruptionBudget' | 'TooManyRequests' | 'MultipleDisruptionBudgets' | 'Conflict' | 'ServerError'
+      readonly reason:
+        | 'DisruptionBudget'
+        | 'TooManyRequests'
+        | 'MultipleDisruptionBudgets'
+        | 'Conflict'
+        | 'Denied'
+        | 'ServerError'
       /** The sentence of the API server; for a disruption budget it names the budget. */
       readonly message: string
       readonly retryAfterSeconds?: number
@@ -33,7 +47,7 @@ export function evictionOf({ namespace, name, uid, gracePeriodSeconds }: Evictio
   }
 }
 
-/** Reads a refusal; undefined when it says nothing about this pod (forbidden, invalid): the error is the caller's. */
+/** Reads a refusal; undefined when it says nothing about this pod (credentials, our own end): the error is the caller's. */
 export function evictionOutcome(error: unknown): EvictionOutcome | undefined {
   if (isNotFound(error)) return { evicted: true }
   if (error instanceof ConnectionError) {
@@ -43,6 +57,10 @@ export function evictionOutcome(error: unknown): EvictionOutcome | undefined {
   if (isTooManyRequests(error)) return tooManyRequests(error)
   if (isConflict(error)) return { evicted: false, retryable: true, reason: 'Conflict', message: error.apiMessage }
   if (error.status >= 500) return serverError(error)
+  // An admission webhook that guards this pod answers with any of these.
+  if (isForbidden(error) || isInvalid(error)) {
+    return { evicted: false, retryable: false, reason: 'Denied', message: error.apiMessage }
+  }
   return undefined
 }
 

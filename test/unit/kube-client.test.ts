@@ -261,7 +261,13 @@ t.test('an eviction', async (t) => {
     ],
     ['may be tried again after a server error', refusal(502, 'x'), { evicted: false, retryable: true }],
     ['may be tried again after a lost connection', new ConnectionError('x'), { evicted: false, retryable: true }],
-    ['that is forbidden is an error', refusal(403, 'x'), undefined],
+    [
+      'that a webhook denies says which words it denies it with',
+      refusal(403, 'admission webhook "vm" denied the request'),
+      { evicted: false, retryable: false, reason: 'Denied', message: 'admission webhook "vm" denied the request' },
+    ],
+    ['that a webhook calls invalid is denied', refusal(422, 'x'), { evicted: false, reason: 'Denied' }],
+    ['without credentials is an error', refusal(401, 'x'), undefined],
   ]
   for (const [name, error, outcome] of cases) {
     if (outcome) t.match(evictionOutcome(error), outcome, name)

@@ -24,6 +24,12 @@ export interface DrainTools {
 
 type Refusal = EvictionOutcome & { evicted: false }
 
+/** What became of the evictions so far, by the uid of the pod. */
+interface Asked {
+  readonly evicted: Set<string>
+  readonly refused: Map<string, { readonly why: Reason; readonly againAtMs: number }>
+}
+
 /** A disruption budget is not watched: pods elsewhere become ready and it opens without a word. */
 const evictAgainMilliseconds = 2_000
 
@@ -46,20 +52,20 @@ export async function drain(request: DrainRequest, tools: DrainTools): Promise<v
     log,
   })
   const watching = pods.run(ending)
-  const evicted = new Set<string>()
+  const asked: Asked = { evicted: new Set(), refused: new Map() }
   try {
     await Promise.race([pods.synced, aborted(signal)])
     while (!signal.aborted) {
       wake = Promise.withResolvers<void>()
       const plan = planDrain(pods.list(), request)
-      const refusals = plan.blocking.length > 0 ? [] : await evictAll(client, plan.evict, evicted)
+      const refusals = plan.blocking.length > 0 ? [] : await evictAll(plan.evict, asked, tools)
       const why = plan.blocking[0] ?? refusals[0] ?? waitsFor([...plan.evict, ...plan.leaving])
       if (!why) {
         const milliseconds = Math.max(0, clock.now().getTime() - Date.parse(request.since))
-        onProgress({ state: 'drained', podsEvicted: evicted.size, milliseconds })
+        onProgress({ state: 'drained', podsEvicted: asked.evicted.size, milliseconds })
         return
       }
-      onProgress({ state: 'draining', why, podsEvicted: evicted.size })
+      onProgress({ state: 'draining', why, podsEvicted: asked.evicted.size })
       await Promise.race([wake.promise, clock.sleep(evictAgainMilliseconds, ending)])
     }
   } finally {
@@ -69,29 +75,31 @@ export async function drain(request: DrainRequest, tools: DrainTools): Promise<v
 }
 
 /** Asks for all of them at once; gives the reasons of those that were refused. */
-async function evictAll(
-  client: DrainTools['client'],
-  pods: readonly PodObject[],
-  evicted: Set<string>,
-): Promise<Reason[]> {
-  const outcomes = await Promise.all(pods.map((pod) => evictOne(client, pod, evicted)))
+async function evictAll(pods: readonly PodObject[], asked: Asked, tools: DrainTools): Promise<Reason[]> {
+  const outcomes = await Promise.all(pods.map((pod) => evictOne(pod, asked, tools)))
   return outcomes.flatMap((outcome) => outcome ?? [])
 }
 
 async function evictOne(
-  client: DrainTools['client'],
   pod: PodObject,
-  evicted: Set<string>,
+  { evicted, refused }: Asked,
+  { client, clock }: DrainTools,
 ): Promise<Reason | undefined> {
   const { name = '', namespace = '', uid = '' } = pod.metadata
   // Accepted already; the watch has not shown yet that it leaves.
   if (evicted.has(uid)) return undefined
+  const former = refused.get(uid)
+  // Each event of another pod wakes the drain: what was refused is not asked for again by that.
+  if (former && clock.monotonicMs() < former.againAtMs) return former.why
   const outcome = await client.evict({ name, namespace, uid })
   if (outcome.evicted) {
     evicted.add(uid)
     return undefined
   }
-  return explain(pod, outcome)
+  const why = explain(pod, outcome)
+  const restMs = Math.max(evictAgainMilliseconds, (outcome.retryAfterSeconds ?? 0) * 1000)
+  refused.set(uid, { why, againAtMs: clock.monotonicMs() + restMs })
+  return why
 }
 
 function explain(pod: PodObject, { reason, message }: Refusal): Reason {

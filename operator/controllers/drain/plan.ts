@@ -4,13 +4,22 @@ import type { Reason } from '../../rollout/types.ts'
 
 /** The few fields of a Pod that a drain reads. */
 export interface PodObject extends KubeObject {
-  spec?: { volumes?: { name?: string; emptyDir?: object }[] }
+  spec?: { volumes?: { name?: string; emptyDir?: object }[]; tolerations?: Toleration[] }
   status?: { phase?: string }
+}
+
+interface Toleration {
+  key?: string
+  operator?: string
+  value?: string
+  effect?: string
 }
 
 export interface DrainOptions {
   readonly deleteEmptyDirData: boolean
   readonly deleteUnmanagedPods: boolean
+  /** When the node went out of service, RFC 3339; absent while it is in service. */
+  readonly since?: string
 }
 
 export interface DrainPlan {
@@ -35,6 +44,7 @@ const rules: readonly Rule[] = [
   isLeaving, // somebody asked already
   isUnmanaged, // nobody would create it again
   hasLocalData, // what it wrote would be lost
+  cameInSpite, // its controller would put it back at once: the switch ends it
 ]
 
 export function planDrain(pods: readonly PodObject[], options: DrainOptions): DrainPlan {
@@ -83,20 +93,37 @@ function hasLocalData(pod: PodObject, { deleteEmptyDirData }: DrainOptions): Fat
   return { reason: 'EmptyDirData', message }
 }
 
+/** Placed on the cordoned node on purpose, mostly in place of one that was evicted. */
+function cameInSpite({ metadata, spec }: PodObject, { since }: DrainOptions): Fate | undefined {
+  const { creationTimestamp } = metadata
+  if (since === undefined || creationTimestamp === undefined || !spec?.tolerations?.some(toleratesCordon))
+    return undefined
+  return Date.parse(creationTimestamp) > Date.parse(since) ? 'stay' : undefined
+}
+
+/** By the rules of the scheduler for the taint node.kubernetes.io/unschedulable:NoSchedule, which has no value. */
+function toleratesCordon({ key = '', operator = 'Equal', value = '', effect = '' }: Toleration): boolean {
+  if (effect !== '' && effect !== 'NoSchedule') return false
+  if (key === '') return operator === 'Exists'
+  return key === 'node.kubernetes.io/unschedulable' && (operator === 'Exists' || value === '')
+}
+
 function controllerOf({ metadata }: PodObject) {
   return metadata.ownerReferences?.find(({ controller }) => controller)
 }
 
 /** What a drain needs of a pod. */
 export function projectPod({ metadata, spec, status }: PodObject): PodObject {
-  const { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences } = metadata
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, ownerReferences } = metadata
   const mirror = metadata.annotations?.[mirrorAnnotation]
+  const tolerations = (spec?.tolerations ?? []).filter(toleratesCordon)
   return {
     metadata: {
       ...(name && { name }),
       ...(namespace && { namespace }),
       ...(uid && { uid }),
       ...(resourceVersion && { resourceVersion }),
+      ...(creationTimestamp && { creationTimestamp }),
       ...(deletionTimestamp && { deletionTimestamp }),
       ...(ownerReferences && { ownerReferences }),
       ...(mirror !== undefined && { annotations: { [mirrorAnnotation]: mirror } }),
@@ -105,6 +132,7 @@ export function projectPod({ metadata, spec, status }: PodObject): PodObject {
       volumes: (spec?.volumes ?? [])
         .filter(({ emptyDir }) => emptyDir)
         .map(({ name = '' }) => ({ name, emptyDir: {} })),
+      ...(tolerations.length > 0 && { tolerations }),
     },
     status: { ...(status?.phase && { phase: status.phase }) },
   }
