@@ -3,6 +3,7 @@ import { answerOf } from '../rollout/answer.ts'
 import { turnOf } from '../rollout/marks.ts'
 import type { Outcome } from '../rollout/types.ts'
 import { runtimeState } from './runtime-state.ts'
+import { cut } from './sentence.ts'
 
 export type ReportNode = NonNullable<MigrationReportStatus['nodes']>[number]
 
@@ -28,7 +29,7 @@ export function entryOf(runtime: NodeRuntime, outcome: Outcome, now: Date): Repo
     ...(answer && effectsOf(answer)),
     ...(verification && { verification }),
     ...('why' in outcome && answer?.failedStep && { failedStep: answer.failedStep }),
-    ...('why' in outcome && { reason: outcome.why.reason, message: outcome.why.message.slice(0, 4096) }),
+    ...('why' in outcome && { reason: outcome.why.reason, message: cut(outcome.why.message) }),
   }
 }
 

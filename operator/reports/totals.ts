@@ -1,11 +1,18 @@
 import type { MigrationReportStatus } from '../../crds/types.gen.ts'
+import { aborted } from '../rollout/abort.ts'
 import type { ReportEnd } from '../rollout/types.ts'
+import type { ReportNode } from './entry.ts'
+import { cut } from './sentence.ts'
+
+/** How one node ended. */
+export type Ended = Pick<ReportNode, 'result' | 'reason'>
 
 export type Totals = Required<Pick<MigrationReportStatus, 'changed' | 'unchanged' | 'failed'>>
 
-/** Sums up how the nodes ended, listed or not. */
-export function totalsOf(results: readonly string[]): Totals {
-  const count = (...wanted: readonly string[]): number => results.filter((result) => wanted.includes(result)).length
+/** Sums up how the nodes ended, listed or not. What was aborted is no failure. */
+export function totalsOf(nodes: readonly Ended[]): Totals {
+  const count = (...wanted: readonly Ended['result'][]): number =>
+    nodes.filter(({ result, reason }) => wanted.includes(result) && reason !== aborted).length
   return {
     changed: count('Changed'),
     unchanged: count('Unchanged'),
@@ -13,7 +20,7 @@ export function totalsOf(results: readonly string[]): Totals {
   }
 }
 
-/** The one sentence of a report that has ended. */
+/** The one sentence of a report that has ended, as long as the API takes it. */
 export function closingSentence(end: ReportEnd, { changed, unchanged, failed }: Totals, firstFailure?: string): string {
   const parts = [
     `${nodes(changed)} changed and proven`,
@@ -23,7 +30,7 @@ export function closingSentence(end: ReportEnd, { changed, unchanged, failed }: 
   const sum = `${parts.join(', ')}.`
   if (end === 'Superseded') return `A newer revision took over: ${sum}`
   if (end === 'Deleted') return `The profile was deleted before all was done: ${sum}`
-  return firstFailure ? `${sum} ${firstFailure}` : sum
+  return firstFailure ? cut(`${sum} ${firstFailure}`) : sum
 }
 
 const nodes = (count: number): string => (count === 1 ? '1 node' : `${count} nodes`)

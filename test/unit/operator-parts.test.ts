@@ -243,6 +243,18 @@ t.test('the status follows kstatus and is the same object when nothing changed',
   t.match(stalled.conditions?.find(({ type }) => type === 'Reconciling')?.lastTransitionTime, '2026-01-01T00:00:00Z')
 })
 
+t.test('the status quotes what a node says as far as it may be long', async (t) => {
+  const sim = new SimulatedCluster()
+  sim.addNode('a')
+  sim.apply('p', spec())
+  sim.refuseNext.set('a', { phase: 'Refused', reason: 'Invalid', message: 'x'.repeat(4096) })
+  await sim.settle()
+  const refused = sim.profiles.get('p')!
+  const status = statusOf(refused, sim.plan('p')!, sim.now)
+  t.match(status.message, /^The rollout stopped: 1 of 1 allowed failures \(a\)\. a: x+…$/)
+  t.same(createValidator()({ ...refused, status }), [])
+})
+
 t.test('the agent is not replaced while a node is in the middle of a change', async (t) => {
   const wanted = { metadata: { name: 'agent', annotations: { 'drydock.dev/manifest': 'new' } } }
   const old = { metadata: { name: 'agent', annotations: { 'drydock.dev/manifest': 'old' } } }

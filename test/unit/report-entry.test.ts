@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { NodeRuntime } from '../../crds/types.gen.ts'
-import { entryOf, fit } from '../../operator/reports/entry.ts'
+import { createValidator } from '../../crds/validate.ts'
+import { entryOf, fit, type ReportNode } from '../../operator/reports/entry.ts'
 import { runtimeState } from '../../operator/reports/runtime-state.ts'
 import { closingSentence, totalsOf } from '../../operator/reports/totals.ts'
 import type { Outcome } from '../../operator/rollout/types.ts'
@@ -113,16 +114,44 @@ t.test('a report that grows loses how before it loses what', async (t) => {
 })
 
 t.test('the closing sentence counts, and tells the first failure', async (t) => {
-  const totals = totalsOf(['Changed', 'Unchanged', 'Changed', 'Skipped', 'Refused', 'RolledBack', 'Failed'])
+  const ended = (...results: ReportNode['result'][]) => totalsOf(results.map((result) => ({ result })))
+  const totals = ended('Changed', 'Unchanged', 'Changed', 'Skipped', 'Refused', 'RolledBack', 'Failed')
   t.same(totals, { changed: 2, unchanged: 1, failed: 4 })
   t.equal(
     closingSentence('Failed', totals, 'worker-3: no crun'),
     '2 nodes changed and proven, 1 node needed no change, 4 nodes failed. worker-3: no crun',
   )
-  t.equal(closingSentence('Succeeded', totalsOf(['Changed'])), '1 node changed and proven.')
-  t.equal(closingSentence('Superseded', totalsOf([])), 'A newer revision took over: 0 nodes changed and proven.')
+  t.equal(closingSentence('Succeeded', ended('Changed')), '1 node changed and proven.')
+  t.equal(closingSentence('Superseded', ended()), 'A newer revision took over: 0 nodes changed and proven.')
   t.equal(
-    closingSentence('Deleted', totalsOf(['Changed'])),
+    closingSentence('Deleted', ended('Changed')),
     'The profile was deleted before all was done: 1 node changed and proven.',
   )
+})
+
+t.test('what was aborted is no failure', async (t) => {
+  const aborted = { reason: 'Aborted' }
+  const nodes = [
+    { result: 'Skipped', ...aborted },
+    { result: 'RolledBack', ...aborted },
+    { result: 'Changed' },
+  ] as const
+  t.same(totalsOf(nodes), { changed: 1, unchanged: 0, failed: 0 })
+  t.same(totalsOf([{ result: 'Failed', reason: 'Lost' }]), { changed: 0, unchanged: 0, failed: 1 })
+})
+
+t.test('a sentence around the longest one of a node still fits into the report', async (t) => {
+  const { message } = entryOf(runtime(), { result: 'Failed', why: { ...why, message: 'x'.repeat(5000) } }, now)
+  const sentence = closingSentence('Failed', totalsOf([{ result: 'Failed' }]), message)
+  t.match(sentence, /^0 nodes changed and proven, 1 node failed\. x+…$/)
+  const report = {
+    apiVersion: 'drydock.dev/v1alpha1',
+    kind: 'MigrationReport',
+    metadata: { name: 'r' },
+    spec: { profile: 'p', revision: 'r' },
+    status: { phase: 'Failed', completionTime: now.toISOString(), message: sentence },
+  }
+  t.same(createValidator()(report), [])
+  const split = closingSentence('Failed', totalsOf([]), `${'x'.repeat(4066)}😀 and more`)
+  t.ok(split.isWellFormed(), 'no character is cut in half')
 })

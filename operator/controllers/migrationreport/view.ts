@@ -7,7 +7,7 @@ export interface ReportObject extends MigrationReport {
   readonly firstFailure?: string
 }
 
-/** A report without its texts: name, attempt and result of each node. */
+/** A report without its texts: name, attempt, result and reason of each node. */
 export function projectReport(report: ReportObject): ReportObject {
   const { managedFields: _, ...metadata } = report.metadata as MigrationReport['metadata'] & { managedFields?: unknown }
   const nodes = report.status?.nodes ?? []
@@ -18,7 +18,12 @@ export function projectReport(report: ReportObject): ReportObject {
     ...(report.status && {
       status: {
         ...report.status,
-        nodes: nodes.map(({ name, result, attempt }) => ({ name, result, ...(attempt !== undefined && { attempt }) })),
+        nodes: nodes.map(({ name, result, attempt, reason }) => ({
+          name,
+          result,
+          ...(attempt !== undefined && { attempt }),
+          ...(reason !== undefined && { reason }),
+        })),
       },
     }),
     bytes: report.bytes ?? JSON.stringify(nodes).length,

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../../kube/client.ts'
 import type { Clock } from '../../../kube/clock.ts'
 import { isAlreadyExists } from '../../../kube/errors.ts'
 import { fit, type ReportNode } from '../../reports/entry.ts'
-import { closingSentence, totalsOf } from '../../reports/totals.ts'
+import { closingSentence, type Ended, totalsOf } from '../../reports/totals.ts'
 import { fieldManager, MigrationReports } from '../../resources.ts'
 import type { ReportEnd } from '../../rollout/types.ts'
 import { labelValue } from '../noderuntime/write.ts'
@@ -75,16 +75,15 @@ export class ReportWriter {
         : { op: 'replace', path: `/status/nodes/${index}`, value: fitted }
     })
     const replaced = new Set(entries.map((entry) => entry.name))
-    const results = [...former.filter((node) => !replaced.has(node.name)), ...entries].map(({ result }) => result)
-    await this.#patch(report, [...operations, ...setAll(totalsOf(results))])
+    const nodes = [...former.filter((node) => !replaced.has(node.name)), ...entries]
+    await this.#patch(report, [...operations, ...setAll(totalsOf(nodes))])
   }
 
   /** `unlisted`: how nodes ended that the list has no room for. */
-  async finish(name: string, how: ReportEnd, unlisted: readonly string[]): Promise<void> {
+  async finish(name: string, how: ReportEnd, unlisted: readonly Ended[]): Promise<void> {
     const report = this.#options.reports.get(name)
     if (!report) return
-    const listed = (report.status?.nodes ?? []).map(({ result }) => result)
-    const totals = totalsOf([...listed, ...unlisted])
+    const totals = totalsOf([...(report.status?.nodes ?? []), ...unlisted])
     const end: MigrationReportStatus = {
       ...totals,
       phase: how === 'Deleted' ? 'Superseded' : how,

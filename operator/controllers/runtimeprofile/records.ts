@@ -76,14 +76,14 @@ export class Records {
   }
 
   /** How nodes ended that belong to the report and are not in its list. */
-  #unlisted(name: string): string[] {
+  #unlisted(name: string): ReportNode[] {
     const { stores } = this.#options
     const listed = new Set(stores.reports.get(name)?.status?.nodes?.map((node) => node.name))
     return stores.runtimes.list().flatMap((runtime) => {
       const { metadata } = runtime
       if (metadata.annotations?.[annotations.report] !== name || listed.has(metadata.name)) return []
       const outcome = outcomeOf(runtime)
-      return outcome ? [entryOf(runtime, outcome, this.#options.clock.now()).result] : []
+      return outcome ? [entryOf(runtime, outcome, this.#options.clock.now())] : []
     })
   }
 

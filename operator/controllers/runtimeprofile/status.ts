@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { RuntimeProfile, RuntimeProfileStatus } from '../../../crds/types.gen.ts'
 import { type Condition, type ConditionStatus, setCondition } from '../../../kube/conditions.ts'
+import { cut } from '../../reports/sentence.ts'
 import type { Plan } from '../../rollout/types.ts'
 
 type Trio = Readonly<Record<'Ready' | 'Reconciling' | 'Stalled', ConditionStatus>>
@@ -15,17 +16,18 @@ const conditionsOf: Readonly<Record<Plan['progress'], Trio>> = {
 /** The status that the plan amounts to; the same object when nothing changed. */
 export function statusOf({ metadata, status }: RuntimeProfile, plan: Plan, now: Date): RuntimeProfileStatus {
   const { revision, counts, why, report, progress } = plan
+  const message = cut(why.message)
   const observedGeneration = metadata.generation ?? 0
   let conditions: readonly Condition[] = status?.conditions ?? []
   for (const [type, value] of Object.entries(conditionsOf[progress])) {
-    const update = { type, status: value, reason: why.reason, message: why.message, observedGeneration }
+    const update = { type, status: value, reason: why.reason, message, observedGeneration }
     conditions = setCondition(conditions, update, now)
   }
   const next: RuntimeProfileStatus = {
     observedGeneration,
     revision,
     nodes: { ...counts },
-    message: why.message,
+    message,
     ...(report !== undefined && { report }),
     conditions: [...conditions],
   }
