@@ -17,6 +17,29 @@ async function folderThere(host: Host, folder: string): Promise<string> {
   return folder === '/' || (await host.realPath(folder)) !== undefined ? folder : folderThere(host, dirname(folder))
 }
 
+/** Why the file at the path can be neither replaced nor removed, although its folder can be written to; undefined: it can, or there is none. */
+export async function lockedFile(host: Host, path: string): Promise<Refusal | undefined> {
+  const file = await host.realPath(path)
+  if (file === undefined) return undefined
+  const linked = file === path ? path : `${path} leads to ${file}, which`
+  if ((await host.readFile(file)) === undefined) {
+    return { reason: 'FileLocked', message: `${linked} is a folder, where a file is to be: move it away` }
+  }
+  if (!(await host.isWritable(file))) {
+    const message = `${linked} is immutable or on a read-only file system, so it cannot be replaced: run "chattr -i ${file}", mount it writable, or configure this host where its image is built`
+    return { reason: 'FileLocked', message }
+  }
+  const mounts = (await host.readFile('/proc/self/mounts'))?.toString() ?? ''
+  if (!mounts.split('\n').some((line) => mountPointOf(line) === file)) return undefined
+  const message = `${linked} is a mount of its own, so no other file can take its place: put the file itself there and run "umount ${file}"`
+  return { reason: 'FileLocked', message }
+}
+
+/** Blanks and backslashes in it are written in octal. */
+function mountPointOf(line: string): string | undefined {
+  return line.split(' ')[1]?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
+}
+
 /** Runs `check` while the edited bytes lie in the folder of the live file, and takes them away again whatever happens. */
 export async function withStaged(
   host: Host,

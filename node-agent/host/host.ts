@@ -30,6 +30,8 @@ export interface Host {
   /** Resolves symbolic links; undefined when the path leads nowhere. */
   realPath(path: string): Promise<string | undefined>
   isExecutable(path: string): Promise<boolean>
+  /** False for a file or folder that is immutable (`chattr +i`) or on a read-only file system. Opens nothing: systemd tells path units of that. */
+  isWritable(path: string): Promise<boolean>
   /** Bytes that may still be written below a folder. */
   freeBytes(path: string): Promise<number>
   /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there; a new file is root's, with `mode` or 0644. */

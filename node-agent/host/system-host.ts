@@ -55,6 +55,14 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
+/** Root may write to every mode: what access(2) still refuses stays as it is. */
+async function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
 /** Of the nearest folder that exists. */
 async function freeBytes(path: string): Promise<number> {
   try {
@@ -72,6 +80,7 @@ export function systemHost(): Host {
     listFolder: (path) => nodeDisk.list(path),
     realPath: (path) => nodeDisk.resolve(path),
     isExecutable,
+    isWritable,
     freeBytes,
     replaceFile: (path, bytes, mode) => replaceFile(nodeDisk, path, bytes, mode === undefined ? {} : { mode }),
     makeDurable: (path) => makeDurable(nodeDisk, path),

@@ -315,6 +315,7 @@ export class World {
       listFolder: (path) => disk.list(path),
       realPath: (path) => disk.resolve(path),
       isExecutable: async () => true,
+      isWritable: async () => true,
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),

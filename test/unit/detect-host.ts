@@ -8,6 +8,8 @@ export interface HostOf {
   readonly units?: Record<string, { execStart: string; files: readonly string[] }>
   readonly links?: Record<string, string>
   readonly free?: number
+  /** Files that are immutable. */
+  readonly locked?: readonly string[]
   readonly refuseWrite?: Error
 }
 
@@ -45,6 +47,7 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
       given.links?.[path] ??
       (Object.keys(given.files).some((each) => each === path || each.startsWith(`${path}/`)) ? path : undefined),
     isExecutable: async (path) => Object.keys(programs).some((each) => each.split(' ')[0] === path),
+    isWritable: async (path) => !given.locked?.includes(path),
     freeBytes: async () => given.free ?? 1e9,
     replaceFile: async (path, bytes) => {
       if (given.refuseWrite) throw given.refuseWrite

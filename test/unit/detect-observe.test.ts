@@ -285,6 +285,26 @@ t.test('a plan is checked without touching anything live', async (t) => {
   t.match(await run({ ...good, refuseWrite: new NoSpaceError('full') }), { reason: 'NoSpace' })
   t.match(await run({ ...good, refuseWrite: new ReadOnlyError('ro') }), { reason: 'ReadOnly', message: /read-only/ })
   await t.rejects(run({ ...good, refuseWrite: new Error('broken') }), /broken/)
+  const kubelet = '/var/lib/kubelet/config.yaml'
+  for (const path of [main, kubelet]) {
+    const message = new RegExp(`^${path} is immutable .* run "chattr -i ${path}"`)
+    t.match(await run({ ...good, locked: [path] }), { reason: 'FileLocked', message })
+  }
+  const links = { [main]: '/srv/my config' }
+  const linked = { ...good, links, files: { ...good.files, '/srv/my config': '' } }
+  t.match(await run({ ...linked, locked: ['/srv/my config'] }), {
+    message: /config\.toml leads to \/srv\/my config, which is/,
+  })
+  const mounts = (at: string) => ({
+    '/proc/self/mounts': `x /srv/my\\040config ext4 rw 0 0\ntmpfs ${at} tmpfs rw 0 0\n`,
+  })
+  t.match(await run({ ...good, files: { ...good.files, ...mounts(kubelet) } }), {
+    reason: 'FileLocked',
+    message: new RegExp(`^${kubelet} is a mount of its own.*"umount ${kubelet}"`),
+  })
+  t.match(await run({ ...linked, files: { ...linked.files, ...mounts('/x') } }), { message: /umount \/srv\/my config/ })
+  const { [main]: ___, ...others } = good.files
+  t.match(await run({ ...good, files: { ...others, [`${main}/x`]: '' } }), { message: /config\.toml is a folder/ })
   t.match(await run(with_({ programs: { [`/usr/bin/containerd --config ${staged} config dump`]: text } })), {
     reason: 'ConfigNotEffective',
     message: /does not use the cgroup driver systemd/,

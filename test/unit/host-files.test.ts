@@ -127,6 +127,17 @@ t.test('files below a folder, in the order of Go', async (t) => {
   )
 })
 
+t.test('an immutable file is told without opening it', async (t) => {
+  const folder = t.testdir({ config: 'x' })
+  const path = join(folder, 'config')
+  t.ok(await systemHost().isWritable(path))
+  t.ok(await systemHost().isWritable(folder))
+  const { code } = await runProgram(['chattr', '+i', path], { timeoutMs: 5000 })
+  if (code !== 0) return t.comment('not tried: it needs a file system with attributes')
+  t.notOk(await systemHost().isWritable(path))
+  await runProgram(['chattr', '-i', path], { timeoutMs: 5000 })
+})
+
 t.test('a full disk has an error of its own, and the file is as before', async (t) => {
   const folder = t.testdir()
   const run = (...argv: string[]): Promise<Ran> => runProgram(argv, { timeoutMs: 5000 })
@@ -140,6 +151,7 @@ t.test('a full disk has an error of its own, and the file is as before', async (
     t.strictSame(await readdir(folder), ['config'])
     await run('mount', '-o', 'remount,ro', folder)
     await t.rejects(replaceFile(nodeDisk, path, Buffer.from('new')), ReadOnlyError)
+    t.notOk(await systemHost().isWritable(folder))
   } finally {
     await run('umount', folder)
   }

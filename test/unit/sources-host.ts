@@ -44,6 +44,7 @@ export function rooted(root: string, { units = {}, download }: Given = {}): Root
       listFolder: (path) => host.listFolder(real(path)),
       realPath: async (path) => fake(await host.realPath(real(path))),
       isExecutable: (path) => host.isExecutable(real(path)),
+      isWritable: (path) => host.isWritable(real(path)),
       freeBytes: (path) => host.freeBytes(real(path)),
       replaceFile: (path, bytes, mode) => host.replaceFile(real(path), bytes, mode),
       removeFile: (path) => host.removeFile(real(path)),

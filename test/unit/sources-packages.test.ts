@@ -59,6 +59,7 @@ function recorded(said: Readonly<Record<string, Said>>, files: Readonly<Record<s
     listFolder: async (path: string) =>
       [...now.keys()].filter((each) => each.startsWith(`${path}/`)).map((each) => each.slice(path.length + 1)),
     isExecutable: async (path: string) => now.has(path),
+    isWritable: async () => true,
     realPath: async (path: string) => ([...now.keys()].some((each) => each.startsWith(path)) ? path : undefined),
     daemonReload: async () => void ran.push('daemon-reload'),
   }
@@ -558,6 +559,17 @@ t.test('staging packages', async (t) => {
     const refusal = await staged({ ...here, host: { ...here.host, freeBytes } }, '2.3')
     t.match(refusal, { reason: 'NoSpace', message: /\/usr needs \d+ bytes.*free some space/ })
     t.strictSame(await here.host.listFolder('/opt/drydock/engines'), [])
+  })
+
+  await t.test('/usr is mounted read-only', async (t) => {
+    const here = node({})
+    const isWritable: Host['isWritable'] = async (path) => path !== '/usr'
+    const refusal = await staged({ ...here, host: { ...here.host, isWritable } }, '2.3')
+    t.match(refusal, { reason: 'ReadOnly', message: /^\/usr is on a read-only.*source\.archive/ })
+    t.notOk(
+      here.ran.some((each) => each.includes('download')),
+      'told before anything is fetched',
+    )
   })
 
   await t.test('back from the programs of an archive to those that are installed', async (t) => {

@@ -44,6 +44,11 @@ export async function stagePackages(placing: Placing, { engine, target, pasts }:
   if (wanted.length === 0) return installed(host, engine, pasts)
   const blocked = await manager.blocked(host)
   if (blocked !== undefined) throw new Refused('PackagesBroken', `packages of this node cannot be changed: ${blocked}`)
+  if (!(await host.isWritable('/usr'))) {
+    const message =
+      '/usr is on a read-only file system, so no packages can be installed: mount it writable, or write source.archive'
+    throw new Refused('ReadOnly', message)
+  }
   const { install, remove } = await manager.resolve(host, wanted)
   if (remove.length > 0) {
     const message = `${manager.name} would remove ${remove.join(', ')} to install ${install.map(({ name }) => name).join(' and ')}: take them off the node yourself when nothing needs them, or write source.archive`

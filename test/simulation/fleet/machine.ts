@@ -387,6 +387,7 @@ export class Machine {
       listFolder: (path) => disk.list(path),
       realPath: async (path) => path,
       isExecutable: async () => true,
+      isWritable: async () => true,
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),
