@@ -1,7 +1,7 @@
 /** `npm run images`: writes the OCI archives of operator and agent, without a container engine, and the command line. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { Cache } from '../test/cluster/cache.ts'
 import { Progress } from '../test/cluster/progress.ts'
 import { settingsFrom } from '../test/cluster/settings.ts'
@@ -16,6 +16,7 @@ async function main(): Promise<void> {
     .description('Writes the OCI archives of operator and agent, without a container engine, and the command line.')
     .addOption(new Option('--arch <name>', 'machine to build for').choices(architectures).default(hostArchitecture()))
     .option('--out <folder>', 'where the archives go', join(root, 'dist/images'))
+    .exitOverride()
     .parse()
     .opts<{ arch: (typeof architectures)[number]; out: string }>()
   const progress = new Progress((line) => console.error(line))
@@ -30,6 +31,11 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: Error) => {
+  // Commander has printed what it has to say: help, or what is wrong.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+    return
+  }
   console.error(`drydock images: ${error.message}`)
   process.exitCode = 1
 })

@@ -7,6 +7,7 @@ import { existsSync, globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { buildParts } from './cluster/cluster.ts'
 import { staleFiles } from './generated.ts'
+import { wrongUsage } from './support/command-line.ts'
 import { type Verdicts, verdictsOf } from './verdicts.ts'
 
 interface Count {
@@ -114,9 +115,22 @@ const stages: readonly Stage[] = [
   { name: 'moves', needsCluster: true, run: suite('moves', '--jobs=1', '--timeout=2400') },
 ]
 
-const { values } = parseArgs({
-  options: { fast: { type: 'boolean', default: false }, only: { type: 'string' }, help: { type: 'boolean' } },
-})
+const refuse = (sentence: string): never => {
+  console.error(`npm test: ${sentence}`)
+  process.exit(2)
+}
+
+const call = () => {
+  try {
+    return parseArgs({
+      options: { fast: { type: 'boolean', default: false }, only: { type: 'string' }, help: { type: 'boolean' } },
+    })
+  } catch (error) {
+    return refuse(wrongUsage(error) ?? String(error))
+  }
+}
+
+const { values } = call()
 if (values.help) {
   console.log(`npm test [-- --fast | --only STAGE,...]\nstages: ${stages.map(({ name }) => name).join(', ')}`)
   process.exit(0)
@@ -124,8 +138,7 @@ if (values.help) {
 const wanted = values.only?.split(',')
 const unknown = wanted?.filter((name) => !stages.some((stage) => stage.name === name)) ?? []
 if (unknown.length > 0) {
-  console.error(`no stage ${unknown.join(', ')}; there are ${stages.map(({ name }) => name).join(', ')}`)
-  process.exit(2)
+  refuse(`no stage ${unknown.join(', ')}; there are ${stages.map(({ name }) => name).join(', ')}`)
 }
 let total = none
 const failed: string[] = []

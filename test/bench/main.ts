@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { table } from '../../cli/render/table.ts'
 import { attach, bringUp, type NodeSpec, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
+import { positive, UsageError, wrongUsage } from '../support/command-line.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type Row, verdictOf } from './bar.ts'
 import { Bed } from './bed.ts'
@@ -68,8 +69,6 @@ a bar is missed. Needs what npm run demo needs.
 const started = Date.now()
 const log = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`)
 
-class UsageError extends Error {}
-
 interface Call extends Options {
   readonly names: readonly string[]
   readonly json?: string
@@ -98,12 +97,6 @@ function callOf(argv: readonly string[]): Call | undefined {
     ...(values.runs !== undefined && { runs: positive('--runs', values.runs) }),
     ...(values.json !== undefined && { json: values.json }),
   }
-}
-
-function positive(option: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${option} ${text}: write a whole number from 1`)
-  return value
 }
 
 async function simulate({ names }: Call): Promise<ReadonlyMap<string, readonly Row[]>> {
@@ -202,7 +195,8 @@ async function main(): Promise<number> {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(`drydock bench: ${error.message}`)
-    process.exit(error instanceof UsageError ? 2 : 1)
+    const usageMessage = wrongUsage(error)
+    console.error(`drydock bench: ${usageMessage ?? error.message}`)
+    process.exit(usageMessage === undefined ? 1 : 2)
   },
 )

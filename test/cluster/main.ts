@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util'
+import { UsageError, wrongUsage } from '../support/command-line.ts'
 import { bringUp } from './bring-up.ts'
+import { commandLineOf } from './command-line.ts'
 import type { CgroupDriver } from './containerd-config.ts'
 import type { NodeSpec } from './node-files.ts'
 import { isNodeKind, nodeKinds } from './node-kind.ts'
@@ -12,7 +14,7 @@ import { takeDown } from './take-down.ts'
 
 const usage = `A real Kubernetes cluster on this computer: nodes are machines of systemd-nspawn, the network is their own.
 
-npm run cluster -- COMMAND [--name CLUSTER]        (CLUSTER is ${defaultName} unless named)
+npm run cluster -- [--name CLUSTER] COMMAND        (CLUSTER is ${defaultName} unless named)
 
   up [--nodes N] [--node NAME=KIND]... [--cgroup-driver cgroupfs|systemd] [--control-plane KIND] [--offers]
                        build what is missing and bring the cluster up: one control-plane node and N workers (2),
@@ -39,8 +41,6 @@ DRYDOCK_TESTBED_BIN    folder with ready programs: those to use in place of a bu
                        containerd-shim-runc-v2, ctr), and those that no package has (cri-dockerd; crio, pinns, conmon)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this computer lacks something; kubectl, helm and exec end with their program's own.`
-
-class UsageError extends Error {}
 
 interface Call {
   settings: Settings
@@ -108,7 +108,7 @@ async function up({ settings, name, args, log }: Call): Promise<number> {
   ]
   const { offers } = values
   const cluster = await bringUp({ name, nodes, cgroupDriver, offers, log, settings })
-  log(`cluster ${name} is up: Kubernetes ${cluster.version}, npm run cluster -- kubectl get nodes`)
+  log(`cluster ${name} is up: Kubernetes ${cluster.version}, npm run cluster -- --name ${name} kubectl get nodes`)
   return 0
 }
 
@@ -177,34 +177,20 @@ function only(args: readonly string[], shape: string): string {
   return first
 }
 
-/** Takes `--name CLUSTER` from in front of a `--` or of a wrapped program's own arguments. */
-function takeName(command: string, args: readonly string[]): { name: string; rest: string[] } {
-  const wrapped = command === 'kubectl' || command === 'helm'
-  const end = wrapped ? 1 : args.includes('--') ? args.indexOf('--') : args.length
-  const at = args.findIndex((word, index) => index < end && (word === '--name' || word.startsWith('--name=')))
-  if (at < 0) return { name: defaultName, rest: [...args] }
-  const joined = args[at]!.startsWith('--name=')
-  const name = joined ? args[at]!.slice('--name='.length) : args[at + 1]
-  if (!name) throw new UsageError('--name CLUSTER')
-  return { name, rest: args.filter((_, index) => index !== at && (joined || index !== at + 1)) }
-}
-
 async function main(argv: readonly string[]): Promise<number> {
-  const [word = '--help', ...args] = argv
+  const { command: word, name, rest } = commandLineOf(argv)
   if (['--help', '-h', 'help'].includes(word)) {
     console.log(usage)
     return 0
   }
   const command = commands[word]
   if (!command) throw new UsageError(`${word} is no command`)
-  const { name, rest } = takeName(word, args)
-  return command({ settings: settingsFrom(process.env), name, args: rest, log: (line) => console.error(line) })
+  return command({ settings: settingsFrom(process.env), name, args: [...rest], log: (line) => console.error(line) })
 }
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof PrerequisiteError) return 3
-  const usage = error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
-  return usage ? 2 : 1
+  return wrongUsage(error) === undefined ? 1 : 2
 }
 
 main(process.argv.slice(2)).then(
@@ -213,7 +199,7 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     const code = exitCodeOf(error)
-    console.error(`cluster: ${(error as Error).message}`)
+    console.error(`cluster: ${wrongUsage(error) ?? (error as Error).message}`)
     if (code === 2) console.error('npm run cluster -- --help says more')
     // At once: a build that runs beside what failed ends with this process.
     process.exit(code)

@@ -11,6 +11,7 @@ import { reportMarkdown } from '../../cli/render/report-markdown.ts'
 import type { MigrationReport } from '../../crds/types.gen.ts'
 import { bringUp, type Cluster, settingsFrom } from '../cluster/cluster.ts'
 import { takeDown } from '../cluster/take-down.ts'
+import { UsageError, wrongUsage } from '../support/command-line.ts'
 import { apply, drydockImages, installDrydock, kubectl } from '../support/install.ts'
 import { type ClientResult, claims } from './checks.ts'
 import { driver } from './driver.ts'
@@ -26,7 +27,7 @@ checks it. Needs root on a Debian machine with Node, npm and Go; it installs the
 
   migration  workers on Docker and on containerd 1.7 go to containerd 2.3; without it, cgroupfs to systemd and crun.
              Docker's needs cri-dockerd in the folder that DRYDOCK_TESTBED_BIN names
-  --keep     leave the cluster up: npm run cluster -- kubectl get rp,noderuntimes,migrationreports --name demo
+  --keep     leave the cluster up: npm run cluster -- --name demo kubectl get rp,noderuntimes,migrationreports
   --name     name of the cluster (demo)
 
 Exit codes: 0 all was shown and is true, 1 something is not, 2 wrong usage, 3 something could not be shown here.`
@@ -122,8 +123,6 @@ const perform = async (show: Show, name: string): Promise<boolean> => {
   return checked.every(({ holds }) => holds)
 }
 
-class UsageError extends Error {}
-
 const showOf = async ([name, ...more]: readonly string[]): Promise<Show> => {
   if (name === undefined) return driver
   if (name !== 'migration' || more.length > 0)
@@ -159,7 +158,7 @@ const main = async (): Promise<number> => {
   } finally {
     if (values.keep)
       console.log(
-        `The cluster stays: npm run cluster -- kubectl get nodes --name ${values.name}; end it with npm run cluster -- down --name ${values.name}`,
+        `The cluster stays: npm run cluster -- --name ${values.name} kubectl get nodes; end it with npm run cluster -- down --name ${values.name}`,
       )
     else await down()
   }
@@ -168,7 +167,8 @@ const main = async (): Promise<number> => {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(`drydock demo: ${error.message}`)
-    process.exit(error instanceof UsageError ? 2 : 1)
+    const usageMessage = wrongUsage(error)
+    console.error(`drydock demo: ${usageMessage ?? error.message}`)
+    process.exit(usageMessage === undefined ? 1 : 2)
   },
 )

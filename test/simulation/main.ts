@@ -1,21 +1,25 @@
-/**
- * The whole of Drydock under virtual time: the real operator, couriers and node engines on a simulated cluster.
- *
- *   npm run test:sim                          10,000 seeds
- *   npm run test:sim -- --seeds 500           fewer
- *   npm run test:sim -- --seed 42             one, with what happened
- *   npm run test:sim -- --seed 42 --keep 1,4  the same with these faults of its script only
- *   npm run test:sim -- --mutants             Drydock with one guard taken out at a time: each must be caught
- */
+/** `npm run test:sim`: Drydock under virtual time. */
 import { fork } from 'node:child_process'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { positive, UsageError, wrongUsage } from '../support/command-line.ts'
 import { simplifyAborts } from './fleet/abort.ts'
 import { type Invariant, invariants } from './fleet/invariants.ts'
 import { mutants, type NamedMutant } from './fleet/mutants.ts'
 import { type Script, scriptOf } from './fleet/script.ts'
 import { partOf, shrink } from './fleet/shrink.ts'
 import { type Result, run } from './fleet/world.ts'
+
+const usage = `The whole of Drydock under virtual time: the real operator, couriers and node engines on a simulated cluster.
+
+  npm run test:sim                          10,000 seeds
+  npm run test:sim -- --seeds 500           fewer
+  npm run test:sim -- --jobs 4              in so many processes (2)
+  npm run test:sim -- --seed 42             one, with what happened
+  npm run test:sim -- --seed 42 --keep 1,4  the same with these faults of its script only (none: with no fault)
+  npm run test:sim -- --mutants             Drydock with one guard taken out at a time: each must be caught
+
+Exit codes: 0 every invariant held, 1 one did not, 2 wrong usage.`
 
 const lastEvents = 30
 /** Seeds within which a mutant must be caught. */
@@ -119,6 +123,7 @@ async function runOne(seed: number, keep: string | undefined, say: Say): Promise
 
 function chosen(script: Script, keep: string | undefined): Script {
   if (keep === undefined) return script
+  if (!/^(none|\d+(,\d+)*)$/.test(keep)) throw new UsageError(`--keep ${keep}: write numbers of faults, or none`)
   return partOf(script, keep === 'none' ? [] : keep.split(',').map(Number))
 }
 
@@ -168,6 +173,7 @@ async function main(): Promise<boolean> {
     keep: { type: 'string' },
     jobs: { type: 'string', default: '2' },
     mutants: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
     /** Of the parent for its jobs: first, last, step. */
     part: { type: 'string' },
   } as const
@@ -179,9 +185,23 @@ async function main(): Promise<boolean> {
     process.disconnect()
     return true
   }
+  if (values.help) {
+    say(usage)
+    return true
+  }
   if (values.mutants) return runMutants(say)
-  if (values.seed !== undefined) return runOne(Number(values.seed), values.keep, say)
-  return runAll(Number(values.seeds), Number(values.jobs), say)
+  if (values.seed !== undefined) return runOne(positive('--seed', values.seed), values.keep, say)
+  return runAll(positive('--seeds', values.seeds), positive('--jobs', values.jobs), say)
 }
 
-process.exitCode = (await main()) ? 0 : 1
+main().then(
+  (isGood) => {
+    process.exitCode = isGood ? 0 : 1
+  },
+  (error: unknown) => {
+    const usageMessage = wrongUsage(error)
+    // The message alone: this process keeps no stacks.
+    console.error(`npm run test:sim: ${usageMessage ?? error}`)
+    process.exitCode = usageMessage === undefined ? 1 : 2
+  },
+)
