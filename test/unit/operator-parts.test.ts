@@ -3,15 +3,21 @@ import type { MigrationReport, NodeRuntime, RuntimeProfile } from '../../crds/ty
 import { createValidator } from '../../crds/validate.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { KubeError } from '../../kube/errors.ts'
+import { noMetrics } from '../../kube/metrics.ts'
 import type { ReflectorState } from '../../kube/reflector.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
 import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
 import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
 import { ReportWriter } from '../../operator/controllers/migrationreport/write.ts'
+import { NodeRuntimeWriter } from '../../operator/controllers/noderuntime/write.ts'
 import { planRuntimeClasses } from '../../operator/controllers/runtimeclass/plan.ts'
 import { type Executor, execute } from '../../operator/controllers/runtimeprofile/execute.ts'
 import { GateTimer } from '../../operator/controllers/runtimeprofile/gate-timer.ts'
+import {
+  ProfileController,
+  type ProfileControllerOptions,
+} from '../../operator/controllers/runtimeprofile/reconcile.ts'
 import { Records, type RecordsOptions } from '../../operator/controllers/runtimeprofile/records.ts'
 import { statusOf } from '../../operator/controllers/runtimeprofile/status.ts'
 import { WindowClock } from '../../operator/controllers/runtimeprofile/window-clock.ts'
@@ -20,7 +26,7 @@ import { parseOptions } from '../../operator/options.ts'
 import { formatCordon, parseCordon } from '../../operator/rollout/marks.ts'
 import type { Decision, Plan } from '../../operator/rollout/types.ts'
 import { nodeNews } from '../../operator/triggers.ts'
-import { type Operation, patchStatus } from '../simulation/fleet/api.ts'
+import { merge, type Operation, patchStatus } from '../simulation/fleet/api.ts'
 import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
 
 t.test('a store shows our own write until the watch has caught up', async (t) => {
@@ -336,7 +342,7 @@ t.test('nodes under way do not wait until every node of the fleet has its order'
   })
   const carryOut = (...decisions: Decision[]): Promise<number> => {
     const profile = { metadata: { name: 'p' }, spec: {} } as RuntimeProfile
-    return execute(executor, { profile, decisions, seen: { nodes: new Map(), runtimes } })
+    return execute(executor, { profile, decisions, seen: { nodes: new Map(), runtimes } }).then(({ writes }) => writes)
   }
   t.equal(await carryOut(...names.slice(1).map(order), commit('node-0')), 65)
   t.equal(written[0], 'commit node-0')
@@ -485,3 +491,87 @@ t.test(
     await t.rejects(reports.write([record('x'.repeat(129))]), { name: 'KubeError' })
   },
 )
+
+/** The real controller of profiles over a simulated cluster; gives the nodes whose drains it keeps going. */
+function controllerOver(sim: SimulatedCluster, refuse: (plural: string, name: string) => Error | undefined) {
+  const objects: Readonly<Record<string, Map<string, unknown>>> = {
+    nodes: sim.nodes,
+    noderuntimes: sim.runtimes,
+    runtimeprofiles: sim.profiles,
+    migrationreports: sim.reports,
+  }
+  const write = async (plural: string, name: string, change: object): Promise<unknown> => {
+    const refused = refuse(plural, name)
+    if (refused) throw refused
+    objects[plural]?.set(name, merge(objects[plural]?.get(name) as Record<string, unknown>, change as never))
+    return objects[plural]?.get(name)
+  }
+  const named = (object: unknown): string => (object as KubeObject).metadata.name ?? ''
+  const client = {
+    get: async ({ plural }: { plural: string }, { name }: { name: string }) => objects[plural]?.get(name),
+    create: ({ plural }: { plural: string }, object: object) => write(plural, named(object), object),
+    apply: ({ plural }: { plural: string }, object: object) => write(plural, named(object), object),
+    patch: ({ plural }: { plural: string }, { name }: { name: string }, change: object) => write(plural, name, change),
+  }
+  const store = (plural: string) => ({
+    get: (name: string) => objects[plural]?.get(name),
+    list: () => [...(objects[plural]?.values() ?? [])],
+    remember: () => undefined,
+    forget: () => undefined,
+  })
+  const stores = {
+    profiles: store('runtimeprofiles'),
+    nodes: store('nodes'),
+    runtimes: store('noderuntimes'),
+    reports: store('migrationreports'),
+  }
+  const drained = new Set<string>()
+  const clock: Clock = { now: () => sim.now, monotonicMs: () => sim.now.getTime(), sleep: async () => {} }
+  const controller = new ProfileController({
+    client,
+    stores,
+    executor: {
+      client,
+      stores,
+      writer: new NodeRuntimeWriter({ client: client as never, fence: 1, courierTimeoutSeconds: 60 }),
+      records: { start: async () => undefined, tasks: () => [] },
+      events: { record: () => undefined },
+      metrics: noMetrics,
+    },
+    drainer: {
+      keep: (_: string, requests: readonly { node: string }[]) => {
+        drained.clear()
+        for (const { node } of requests) drained.add(node)
+      },
+      progress: () => undefined,
+    },
+    gate: new GateTimer(clock),
+    lookout: { ask: async () => true, gates: () => undefined, evictions: () => ({ freshMilliseconds: 1 }) },
+    clock,
+    metrics: noMetrics,
+  } as unknown as ProfileControllerOptions)
+  return { controller, drained }
+}
+
+t.test('a write that always fails hides nothing of the other nodes', async (t) => {
+  const sim = new SimulatedCluster()
+  for (const name of ['a', 'b', 'c']) sim.addNode(name)
+  sim.apply('p', spec({ rollout: { maxUnavailable: 3 } }))
+  const message = 'admission webhook "policy" denied the request: a is protected'
+  const denied = new KubeError('PATCH nodes/a', { status: 403, body: { kind: 'Status', message } })
+  const { controller, drained } = controllerOver(sim, (plural, name) =>
+    plural === 'nodes' && name === 'a' ? denied : undefined,
+  )
+  const errors: unknown[] = []
+  for (let minutes = 0; minutes < 5; minutes++) {
+    await controller.reconcile('p').catch((error: unknown) => errors.push(error))
+    for (const name of sim.nodes.keys()) sim.agentStep(name)
+    sim.wait(1)
+  }
+  t.same([...drained], ['b', 'c'], 'their drains go on')
+  t.equal(errors.at(-1), denied, 'and it is tried again')
+  t.match(
+    sim.profiles.get('p')?.status?.message,
+    /^b is being drained \(and 1 more under way\)\. A request failed and is tried again: PATCH nodes\/a: .* a is protected$/,
+  )
+})

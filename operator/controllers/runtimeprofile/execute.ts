@@ -47,6 +47,14 @@ export interface Planned {
   readonly seen: Seen
 }
 
+/** What became of the decisions of a plan. */
+export interface Executed {
+  /** Writes that were tried. */
+  readonly writes: number
+  /** Why some of them failed. */
+  readonly errors: readonly unknown[]
+}
+
 /** Writes at a time: the transport has as many connections. */
 const parallel = 16
 
@@ -56,13 +64,12 @@ const unhurried: readonly Decision['kind'][] = ['Order', 'Adopt', 'Release']
 const mostUnhurried = 64
 
 /**
- * Carries decisions out but Drain, which is no write; gives how many were made. A decision whose object changed in
- * between is dropped, with the object read anew: the next plan decides again, as it does of the orders that are too
- * many at once. Throws the first other error, after everything else was tried.
+ * Carries decisions out but Drain, which is no write. A decision whose object changed in between is dropped, with the
+ * object read anew: the next plan decides again, as it does of the orders that are too many at once. Gives all other
+ * errors and throws none: what is refused of one node must not hide what goes on with the others.
  */
-export async function execute(executor: Executor, { profile, decisions, seen }: Planned): Promise<number> {
+export async function execute(executor: Executor, { profile, decisions, seen }: Planned): Promise<Executed> {
   const writes = inPortion(decisions.filter(({ kind }) => kind !== 'Drain'))
-  if (writes.length === 0) return 0
   const of = (...kinds: readonly Decision['kind'][]): Decision[] => writes.filter(({ kind }) => kinds.includes(kind))
   const isNodes = ({ kind }: Decision): boolean => !reportKinds.includes(kind) && !finalizerKinds.includes(kind)
   const errors: unknown[] = []
@@ -77,10 +84,8 @@ export async function execute(executor: Executor, { profile, decisions, seen }: 
     ...writes.filter(isNodes).map((decision) => () => onNode(executor, { profile, seen }, decision)),
     ...executor.records.tasks(of('RecordNode', 'FinishReport'), profile),
   ])
-  if (errors.length > 0) throw errors[0]
-  await run(of('RemoveFinalizer').map(() => () => setFinalizer(executor, profile, false)))
-  if (errors.length > 0) throw errors[0]
-  return writes.length
+  if (errors.length === 0) await run(of('RemoveFinalizer').map(() => () => setFinalizer(executor, profile, false)))
+  return { writes: writes.length, errors }
 }
 
 function inPortion(decisions: readonly Decision[]): Decision[] {

@@ -12,7 +12,7 @@ import { answerOf } from '../../rollout/answer.ts'
 import { shortcoming } from '../../rollout/gate.ts'
 import { turnOf } from '../../rollout/marks.ts'
 import { plan } from '../../rollout/planner.ts'
-import type { Decision, Known, Member, NodeView, Plan, RolloutState } from '../../rollout/types.ts'
+import type { Decision, Known, Member, NodeView, Plan, Reason, RolloutState } from '../../rollout/types.ts'
 import type { DrainRequest } from '../drain/drain.ts'
 import type { Drainer } from '../drain/drainer.ts'
 import { type NodeObject, viewOf } from '../node/view.ts'
@@ -66,8 +66,12 @@ export class ProfileController {
         return {}
       }
       const { state, planned, seen } = await this.#plan(profile)
-      const hasNews = await this.#carryOut(profile, planned, seen)
+      const { hasNews, errors } = await this.#carryOut(profile, planned, seen)
       drainer.keep(name, drainsOf(state, planned.decisions))
+      if (errors.length > 0) {
+        await this.#conclude(name, { ...planned, why: withError(planned.why, errors) })
+        throw errors[0]
+      }
       if (!hasNews || round === longestChain) return this.#conclude(name, planned)
     }
   }
@@ -98,17 +102,20 @@ export class ProfileController {
 
   /**
    * Writes what was decided, and asks meanwhile what must be known before anything more starts: nodes under way do not
-   * wait for those that are next. False when another plan would be the same.
+   * wait for those that are next. Without news another plan would be the same.
    */
-  async #carryOut(profile: RuntimeProfile, { decisions, questions }: Plan, seen: Seen): Promise<boolean> {
+  async #carryOut(
+    profile: RuntimeProfile,
+    { decisions, questions }: Plan,
+    seen: Seen,
+  ): Promise<{ hasNews: boolean; errors: readonly unknown[] }> {
     const { executor, lookout } = this.#options
-    const [writing, asking] = await Promise.allSettled([
+    const [{ writes, errors }, [asking]] = await Promise.all([
       execute(executor, { profile, decisions, seen }),
-      questions.length > 0 && lookout.ask(profile, questions),
+      Promise.allSettled([questions.length > 0 && lookout.ask(profile, questions)]),
     ])
-    if (writing.status === 'rejected') throw writing.reason
-    if (asking.status === 'rejected') throw asking.reason
-    return writing.value > 0 || asking.value
+    if (asking.status === 'rejected') return { hasNews: true, errors: [...errors, asking.reason] }
+    return { hasNews: writes > 0 || asking.value, errors }
   }
 
   /**
@@ -191,6 +198,12 @@ export class ProfileController {
       metrics.set(rolloutNodes, { profile: name, phase }, 0)
     }
   }
+}
+
+/** The one that is named does not depend on which write was the first to fail. */
+function withError({ reason, message }: Reason, errors: readonly unknown[]): Reason {
+  const [first] = errors.map((error) => (error as Error).message).sort()
+  return { reason, message: `${message}. A request failed and is tried again: ${first}` }
 }
 
 function isCompared(member: Member): member is Known {
