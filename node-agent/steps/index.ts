@@ -41,7 +41,8 @@ export function isExchange({ from, to }: Pick<Change, 'from' | 'to'>): boolean {
 export function stepsOf(change: Outline): readonly StepName[] {
   const { action, archives = [], files, from, images, packages, to, units } = change
   const restarts = action !== 'None'
-  const hasEngine = to.name !== 'none'
+  // Nothing can be asked where there is to be no engine, as before Drydock, or where what speaks CRI rests with the kubelet.
+  const isAsked = to.name !== 'none' && !to.isInKubelet
   const has: Readonly<Partial<Record<StepName, boolean>>> = {
     'export-images': images?.archive !== undefined,
     'remove-pods': isDrained(change) && from.name !== 'none',
@@ -51,9 +52,8 @@ export function stepsOf(change: Outline): readonly StepName[] {
     'write-files': files.length > 0,
     'enable-units': units.some(({ enabled }) => enabled.after === 'enabled'),
     'start-engine': restarts,
-    'import-images': (isExchange(change) && hasEngine) || archives.length > 0,
-    // Nothing can be proven where there is to be no engine, as before Drydock.
-    prove: hasEngine,
+    'import-images': isAsked && (isExchange(change) || archives.length > 0),
+    prove: isAsked,
   }
   return (Object.keys(steps) as StepName[]).filter((name) => has[name] ?? true)
 }

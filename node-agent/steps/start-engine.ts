@@ -12,14 +12,16 @@ function madeSince({ from, to }: Change, openedAt: string): { readonly since?: s
   return { since: openedAt }
 }
 
-async function tryRemovingPods({ change, clock, runtime, limit, openedAt }: StepContext): Promise<void> {
+async function tryRemovingPods({ change, clock, runtime, provisions, limit, openedAt }: StepContext): Promise<void> {
+  const { endpoint, isInKubelet, name } = change.to
+  if (isInKubelet) return void (await provisions.removePods(name, attemptMs).catch(() => 0))
   const which = isDrained(change) ? {} : madeSince(change, openedAt)
   if (!which) return
   const attempt = new AbortController()
   void clock.sleep(attemptMs, attempt.signal).then(() => attempt.abort())
   const signal = AbortSignal.any([limit.signal, attempt.signal])
   const untilMs = Math.min(limit.untilMs, clock.monotonicMs() + attemptMs)
-  await runtime.removePods(change.to.endpoint, { signal, untilMs }, which.since).catch(() => 0)
+  await runtime.removePods(endpoint, { signal, untilMs }, which.since).catch(() => 0)
   attempt.abort()
 }
 
@@ -36,7 +38,8 @@ export const startEngine: Step = {
     for (const unit of toRunOn(change)) {
       if (await isStopped(context, unit)) await host.startUnit(unit, limit.untilMs - clock.monotonicMs())
     }
-    if (change.to.name !== 'none') await runtime.ready(change.to.endpoint, limit)
+    const { endpoint, isInKubelet, name } = change.to
+    if (name !== 'none' && !isInKubelet) await runtime.ready(endpoint, limit)
   },
   revert: async (context) => {
     const stopped = await Promise.all(context.change.to.units.map((unit) => isStopped(context, unit)))

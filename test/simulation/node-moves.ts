@@ -118,6 +118,13 @@ export const moves = {
     turns: [{ path: fileB, from: 'old', to: 'new', unit: 'b.service' }, repointed],
     running: ['b.service', ...onlyA],
   },
+  /** What speaks CRI for the former engine is part of the kubelet (dockershim): on the way back nothing can be asked. */
+  shim: {
+    ...exchange,
+    from: { ...a, endpoint: 'unix:///shim', isInKubelet: true },
+    carriesImages: false,
+    turns: [{ path: `${unitFolder}/b.service`, from: undefined, to: 'new', unit: 'b.service' }, configured, repointed],
+  },
   /** A machine without an engine, and without a kubelet that has joined a cluster, gets its first one. */
   bare: {
     ...exchange,

@@ -183,6 +183,11 @@ export class World {
     return isMoved ? 'b.service' : 'a.service'
   }
 
+  /** What is part of the kubelet rests with it. */
+  #hasCri(endpoint: string): boolean {
+    return endpoint !== 'unix:///shim' || this.units.kubelet.active
+  }
+
   #engineAt(endpoint: string): 'a.service' | 'b.service' {
     return endpoint === 'unix:///b' ? 'b.service' : 'a.service'
   }
@@ -333,15 +338,24 @@ export class World {
         }),
     }
     const runtime: Runtime = {
-      ready: (endpoint, limit) => call('ready', () => this.#ready(this.#engineAt(endpoint), clock, limit)),
-      removePods: (endpoint, _limit, since) => call('remove pods', () => this.#removePods(endpoint, since)),
+      ready: (endpoint, limit) => call('ready', () => this.#ready(endpoint, clock, limit)),
+      removePods: (endpoint, _limit, since) =>
+        call('remove pods', () => {
+          if (!this.#hasCri(endpoint)) throw new Error('CRI does not answer.')
+          return this.#removePods(this.#engineAt(endpoint), since)
+        }),
       pullMissing: (endpoint, image) => call(`pull ${image}`, () => this.#pullMissing(endpoint, image)),
-      prove: (endpoint, wanted) => call('prove', () => this.#prove(this.#engineAt(endpoint), wanted)),
+      prove: (endpoint, wanted) =>
+        call('prove', () => {
+          if (!this.#hasCri(endpoint)) throw new Error('CRI does not answer.')
+          return this.#prove(this.#engineAt(endpoint), wanted)
+        }),
     }
     const provisions: Provisions = {
       install: (change) => call('packages, install', () => this.#setPackages(change, 'to')),
       restore: (change) => call('packages, restore', () => this.#setPackages(change, 'from')),
-      removePods: async () => 0,
+      // By the engine's own means.
+      removePods: () => call('remove pods', () => this.#removePods('a.service')),
       exportImages: (_from, images) =>
         call('export images', async () => {
           const text = images.names.join(' ')
@@ -532,17 +546,16 @@ export class World {
     return !(this.fault === 'kubelet is never healthy' && (kubelet.loaded === 'new' || engine.loaded === 'new'))
   }
 
-  async #ready(name: 'a.service' | 'b.service', clock: BootClock, limit: Limit): Promise<void> {
+  async #ready(endpoint: string, clock: BootClock, limit: Limit): Promise<void> {
     for (;;) {
-      const { active, loaded } = this.units[name]
-      if (active && !(loaded === 'new' && this.fault === 'CRI does not answer')) return
+      const { active, loaded } = this.units[this.#engineAt(endpoint)]
+      if (active && this.#hasCri(endpoint) && !(loaded === 'new' && this.fault === 'CRI does not answer')) return
       if (limit.signal.aborted) throw new Error('The engine did not become ready.')
       await clock.sleep(100, limit.signal)
     }
   }
 
-  #removePods(endpoint: string, since = ''): number {
-    const engine = this.#engineAt(endpoint)
+  #removePods(engine: 'a.service' | 'b.service', since = ''): number {
     if (!this.units[engine].active) throw new Error('The engine does not answer.')
     const sinceMs = since === '' ? 0 : Date.parse(since)
     const goes = (pod: Pod): boolean => pod.engine === engine && pod.createdMs >= sinceMs
@@ -604,7 +617,7 @@ export class World {
       ...(!this.move.hasNoKubelet && { kubeletUnit: 'kubelet', healthz: { address: '127.0.0.1', port: 10248 } }),
       image: agent,
       wanted: this.move.turns.length === 0 ? former : expectation(!isBack),
-      ...(here.name !== 'none' && { former }),
+      ...(here.name !== 'none' && !here.isInKubelet && { former }),
     }
     return { observed: {}, plan: { edits, change, changes: [], notes: [] } }
   }
@@ -650,8 +663,9 @@ export class World {
     const isKubeletRight = kubelet.active && kubelet.loaded === this.#config('kubelet')
     claim(this.move.hasNoKubelet || isKubeletRight, 'the kubelet runs with something else')
     const isDisturbed = this.answer?.steps?.some(({ name }) => name.endsWith('stop-kubelet'))
+    const isAsked = this.serving === 'b.service' || !this.move.from.isInKubelet
     claim(
-      !isDisturbed || engine.proven === engine.invocation || this.fault === 'engine flaps',
+      !isAsked || !isDisturbed || engine.proven === engine.invocation || this.fault === 'engine flaps',
       'the engine was not proven since it started',
     )
     claim(this.move.hasNoKubelet || this.#kubeletHealthy(), 'the kubelet is not healthy')
