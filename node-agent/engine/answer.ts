@@ -7,6 +7,7 @@ import type { Work } from './work.ts'
 /** The API takes no more. */
 const maxSteps = 64
 const maxMessage = 4096
+const maxImagesMessage = 1024
 
 /** By the monotonic clock within a boot; over a reboot only wall time is left. */
 export function elapsedMs(from: Instant, to: Instant): number {
@@ -62,6 +63,14 @@ function stage({ stage, order }: Work): Pick<NodeRuntimeStatus, 'phase' | 'messa
   }
 }
 
+/** What was known beforehand, and what steps have found out since. */
+function images({ shown, findings }: Work): Pick<NodeRuntimeStatus, 'images'> {
+  if (!findings.images) return {}
+  const messages = [shown.images?.message, findings.images.message].filter((each) => each !== undefined)
+  const message = messages.join(' ').slice(0, maxImagesMessage)
+  return { images: { ...findings.images, ...(message && { message }) } }
+}
+
 /** Which order an answer is about. */
 export function about({ revision, attempt, generation }: Order): NodeRuntimeStatus {
   return {
@@ -80,7 +89,7 @@ export function answerOf(work: Work, now: Instant): NodeRuntimeStatus {
     steps: steps(work, now),
     podsRemoved: work.findings.podsRemoved,
     ...(down !== undefined && { kubeletDownMilliseconds: down }),
-    ...(work.findings.images && { images: work.findings.images }),
+    ...images(work),
     ...(work.findings.verification && { verification: work.findings.verification }),
   }
 }

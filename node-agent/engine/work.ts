@@ -2,7 +2,7 @@
 import type { Instant } from '../host/boot-clock.ts'
 import type { Change, JournalRecord, Order, Shown, Why } from '../journal/records.ts'
 import { stepsAgain, stepsOf } from '../steps/index.ts'
-import type { Findings, StepName } from '../steps/step.ts'
+import type { Finding, Findings, StepName } from '../steps/step.ts'
 
 /** `next` is the step to apply; one that was begun before a crash is applied again. The deadline counts from `since`. */
 interface Forward {
@@ -112,9 +112,11 @@ export function replay(records: readonly JournalRecord[]): Work | undefined {
 }
 
 /** What steps find out while they run. Not in the journal until the next record. */
-export function found(work: Work, finding: Partial<Findings>): Work {
-  const podsRemoved = work.findings.podsRemoved + (finding.podsRemoved ?? 0)
-  return { ...work, findings: { ...work.findings, ...finding, podsRemoved } }
+export function found(work: Work, { images: more, ...finding }: Finding): Work {
+  const { findings } = work
+  const podsRemoved = findings.podsRemoved + (finding.podsRemoved ?? 0)
+  const images = more && { carried: 0, bytes: 0, ...findings.images, ...more }
+  return { ...work, findings: { ...findings, ...finding, ...(images && { images }), podsRemoved } }
 }
 
 /** The step under way is done: the next one is due. Not in the journal: a crash does the step again. */

@@ -79,7 +79,7 @@ export interface StepContext {
   /** Ends at the deadline, and when the change is to be undone. */
   readonly limit: Limit
   /** Tells what a step has found out for the status. */
-  readonly found: (finding: Partial<Findings>) => void
+  readonly found: (finding: Finding) => void
 }
 
 /** Kept with each record, so that a crash does not lose what steps have found out. */
@@ -88,6 +88,11 @@ export interface Findings {
   readonly images?: NonNullable<NodeRuntimeStatus['images']>
   readonly verification?: Verification
 }
+
+type ImagesFound = NonNullable<Findings['images']>
+
+/** Pods add up; what is told of images is added to what is known of them. */
+export type Finding = Partial<Omit<Findings, 'images'>> & { readonly images?: Partial<ImagesFound> }
 
 export interface Step {
   readonly name: StepName

@@ -1,8 +1,10 @@
 /** What makes an exchange of engines: which units, steps and files, and the way back. */
 import t from 'tap'
 import type { Observation } from '../../node-agent/detect/observation.ts'
+import { answerOf } from '../../node-agent/engine/answer.ts'
 import { sidesOf } from '../../node-agent/engine/composing.ts'
 import { type UnitsInput, unitChanges } from '../../node-agent/engine/unit-changes.ts'
+import { found, record } from '../../node-agent/engine/work.ts'
 import { containerd } from '../../node-agent/engines/containerd/index.ts'
 import { docker } from '../../node-agent/engines/docker/index.ts'
 import { type FileFound, isRefusal, type Pasts, type Side, type Target } from '../../node-agent/engines/engine.ts'
@@ -12,7 +14,7 @@ import { isOlder } from '../../node-agent/plan/older.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
 import type { PlanInput } from '../../node-agent/plan/types.ts'
 import { steps, stepsOf } from '../../node-agent/steps/index.ts'
-import type { Findings, StepContext } from '../../node-agent/steps/step.ts'
+import type { Finding, StepContext } from '../../node-agent/steps/step.ts'
 import { toStart, toStartAgain, toStop } from '../../node-agent/steps/units.ts'
 
 const dockerSide: Side = {
@@ -80,16 +82,55 @@ t.test('what carried images weigh is known before the kubelet stops: the deadlin
   )
   const names = stepsOf(change)
   t.ok(names.indexOf('export-images') < names.indexOf('stop-kubelet'))
-  const findings: Partial<Findings>[] = []
+  const findings: Finding[] = []
   const context = {
     change,
     clock: { monotonicMs: () => 0 },
     limit: { untilMs: 5 },
     provisions: { exportImages: async () => 7 },
-    found: (finding: Partial<Findings>) => findings.push(finding),
+    found: (finding: Finding) => findings.push(finding),
   }
   await steps['export-images'].apply(context as unknown as StepContext)
   t.strictSame(findings, [{ images: { carried: 0, bytes: 7 } }])
+})
+
+t.test('an image that nobody can pull but the kubelet does not undo an exchange', async (t) => {
+  const names = ['agent', 'pause', 'private/app', 'slow/app', 'late/app']
+  const change = changeOf({ from: dockerSide, to: containerdSide, states, previous: 'disable' }, { images: { names } })
+  let nowMs = 0
+  const pulled: string[] = []
+  const context = (missing: string) => ({
+    change,
+    clock: { monotonicMs: () => nowMs },
+    limit: { untilMs: 100_000, signal: new AbortController().signal },
+    runtime: {
+      pullMissing: async (_: string, name: string, { untilMs }: { untilMs: number }) => {
+        pulled.push(name)
+        if (name === missing) throw new Error('authentication required')
+        if (name === 'slow/app') nowMs = untilMs
+      },
+    },
+    found: (finding: Finding) => {
+      work = found(work, finding)
+    },
+  })
+  const order: Order = { permit: 'Switch', revision: 'r', attempt: 1 }
+  const at = { boot: 'b', monotonicMs: 0, wall: '2026-01-01T00:00:00Z' }
+  const message = 'Images are not carried over (no ctr): they are pulled from their registries.'
+  const shown = { images: { carried: 0, bytes: 0, message } }
+  let work = record(undefined, { type: 'open', at, id: 'one', order, change, shown })!
+  await steps['import-images'].apply(context('private/app') as unknown as StepContext)
+  t.strictSame(pulled, ['agent', 'pause', 'private/app', 'slow/app'])
+  t.equal(nowMs, 50_000, 'the proof has half of the time')
+  t.strictSame(answerOf(work, at).images, {
+    carried: 0,
+    bytes: 0,
+    message: `${message} The kubelet pulls what is missing: private/app (authentication required), late/app (there was no time left).`,
+  })
+  await t.rejects(steps['import-images'].apply(context('agent') as unknown as StepContext), /authentication required/)
+  work = found(work, { images: { bytes: 7, message: 'x'.repeat(2000) } })
+  t.match(answerOf(work, at).images, { carried: 0, bytes: 7 })
+  t.equal(answerOf(work, at).images?.message?.length, 1024)
 })
 
 t.test('an engine that is kept for others is not touched', async (t) => {
