@@ -22,7 +22,8 @@ export function renderCni(files: readonly FileFound[], pasts: Pasts): readonly F
   )
   return networks.slice(0, Math.max(0, cluster)).flatMap((file) => {
     const disabled = disabledFor(file, files)
-    return [edit(file, undefined, pasts), ...(disabled ? [edit(disabled, file.bytes, pasts)] : [])]
+    // Nobody but root has a use for it, and CIS asks for no more on any file of the folder.
+    return [edit(file, undefined, pasts), ...(disabled ? [{ ...edit(disabled, file.bytes, pasts), mode: 0o600 }] : [])]
   })
 }
 

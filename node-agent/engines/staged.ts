@@ -1,5 +1,5 @@
 /** Puts edited files beside the live ones, to find out before anything live is touched what would stop them from being written. */
-import { dirname, join } from 'node:path/posix'
+import { basename, dirname, join } from 'node:path/posix'
 import { NoSpaceError, ReadOnlyError } from '../host/errors.ts'
 import type { Host } from '../host/host.ts'
 import type { FileEdit, Refusal } from './engine.ts'
@@ -17,10 +17,14 @@ async function folderThere(host: Host, folder: string): Promise<string> {
   return folder === '/' || (await host.realPath(folder)) !== undefined ? folder : folderThere(host, dirname(folder))
 }
 
-/** Why the file at the path can be neither replaced nor removed, although its folder can be written to; undefined: it can, or there is none. */
+/** Why the file at the path can be neither replaced nor brought back, although its folder can be written to; undefined: it can, or there is none. */
 export async function lockedFile(host: Host, path: string): Promise<Refusal | undefined> {
   const file = await host.realPath(path)
-  if (file === undefined) return undefined
+  if (file === undefined) {
+    const isLink = (await host.listFolder(dirname(path))).includes(basename(path))
+    const message = `${path} is a link that leads nowhere: remove it, or put a file where it leads`
+    return isLink ? { reason: 'FileLocked', message } : undefined
+  }
   const linked = file === path ? path : `${path} leads to ${file}, which`
   if ((await host.readFile(file)) === undefined) {
     return { reason: 'FileLocked', message: `${linked} is a folder, where a file is to be: move it away` }

@@ -13,7 +13,7 @@ export interface Disk {
   list(path: string): Promise<readonly string[]>
   /** The path without symbolic links; undefined when it leads nowhere. */
   resolve(path: string): Promise<string | undefined>
-  /** Undefined when there is no such file. */
+  /** Undefined when there is no such file, or a symbolic link in its place. */
   attributes(path: string): Promise<Attributes | undefined>
   /** A new file, never through a symbolic link. It survives a power cut only after `sync` of it and of its folder. */
   create(path: string, bytes: Buffer, attributes: Attributes | undefined): Promise<void>

@@ -77,7 +77,8 @@ export const nodeDisk: Disk = {
   resolve: (path) => unlessMissing(realpath(path)),
   attributes: async (path) => {
     const found = await unlessMissing(lstat(path))
-    return found && { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid }
+    // Those of a link are nobody's choice: it lets everybody do everything.
+    return found && !found.isSymbolicLink() ? { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid } : undefined
   },
   create: (path, bytes, attributes) => writing(path, () => create(path, bytes, attributes)),
   append: (path, bytes) =>

@@ -6,7 +6,8 @@ export interface HostOf {
   /** By the argument list joined with spaces. */
   readonly programs?: Record<string, string | Ran>
   readonly units?: Record<string, { execStart: string; files: readonly string[] }>
-  readonly links?: Record<string, string>
+  /** By the path; undefined: it leads nowhere. */
+  readonly links?: Record<string, string | undefined>
   readonly free?: number
   /** Files that are immutable. */
   readonly locked?: readonly string[]
@@ -43,9 +44,10 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
       const below = Object.keys(given.files).filter((each) => each.startsWith(`${path}/`))
       return [...new Set(below.map((each) => each.slice(path.length + 1).split('/')[0]!))].sort()
     },
-    realPath: async (path) =>
-      given.links?.[path] ??
-      (Object.keys(given.files).some((each) => each === path || each.startsWith(`${path}/`)) ? path : undefined),
+    realPath: async (path) => {
+      if (given.links && path in given.links) return given.links[path]
+      return Object.keys(given.files).some((each) => each === path || each.startsWith(`${path}/`)) ? path : undefined
+    },
     isExecutable: async (path) => Object.keys(programs).some((each) => each.split(' ')[0] === path),
     isWritable: async (path) => !given.locked?.includes(path),
     freeBytes: async () => given.free ?? 1e9,

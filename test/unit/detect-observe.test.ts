@@ -305,6 +305,9 @@ t.test('a plan is checked without touching anything live', async (t) => {
   t.match(await run({ ...linked, files: { ...linked.files, ...mounts('/x') } }), { message: /umount \/srv\/my config/ })
   const { [main]: ___, ...others } = good.files
   t.match(await run({ ...good, files: { ...others, [`${main}/x`]: '' } }), { message: /config\.toml is a folder/ })
+  t.match(await run({ ...good, links: { [main]: undefined } }), {
+    message: /config\.toml is a link that leads nowhere/,
+  })
   t.match(await run(with_({ programs: { [`/usr/bin/containerd --config ${staged} config dump`]: text } })), {
     reason: 'ConfigNotEffective',
     message: /does not use the cgroup driver systemd/,

@@ -36,6 +36,14 @@ t.test('a linked file stays linked', async (t) => {
   t.equal(await readFile(join(folder, 'real'), 'utf8'), 'new')
 })
 
+t.test('a link that leads nowhere is replaced by a file that not everybody may write', async (t) => {
+  const path = join(t.testdir(), 'link')
+  await symlink('/nonexistent/config', path)
+  await replaceFile(nodeDisk, path, Buffer.from('new'))
+  t.notOk((await lstat(path)).isSymbolicLink())
+  t.equal((await lstat(path)).mode & 0o7777, 0o644)
+})
+
 t.test('a temporary file that is a trap is replaced, not written through', async (t) => {
   const folder = t.testdir({ config: 'old', victim: 'untouched' })
   await symlink('victim', join(folder, '.config.drydock'))

@@ -108,6 +108,9 @@ async function cni(
 
 t.test("networks that engines brought make way for the cluster's", async (t) => {
   const cluster = { '10-flannel.conflist': network('flannel') }
+  const files = Object.entries({ ...cluster, '10-crio-bridge.conflist': bridge })
+  const found = files.map(([name, text]) => ({ path: `${cniFolder}/${name}`, bytes: Buffer.from(text) }))
+  t.match(renderCni(found, new Map()), [{ after: undefined }, { path: /\.disabled$/, mode: 0o600 }], 'as CIS asks')
   t.same(await cni({ ...cluster, '10-crio-bridge.conflist': bridge, '200-loopback.conf': '{"type":"loopback"}' }), {
     '10-crio-bridge.conflist': undefined,
     '10-crio-bridge.conflist.disabled': bridge,
