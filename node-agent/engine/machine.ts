@@ -71,14 +71,21 @@ function isOther(order: Order, work: Work): boolean {
   return order.permit !== 'Observe' && order.revision !== undefined && !isFor(order, work.order)
 }
 
+/** The kubelet still works: the time of the proof has not begun. */
+function isExporting({ change, touched }: Work): boolean {
+  const names = stepsOf(change)
+  return names.includes('export-images') && touched <= names.indexOf('stop-kubelet')
+}
+
 function forward(state: State, work: Work, now: Instant): Decision {
   const { stage } = work
   if (stage.name !== 'forward') return wait
   const name = stage.steps[stage.next]
-  const seconds = name === 'export-images' ? exportSeconds : proofSeconds(work)
+  const seconds = isExporting(work) ? exportSeconds : proofSeconds(work)
   const why = whyBack(state, work, now, seconds)
   if (why) return { do: 'back', why }
-  const untilMs = stage.since.monotonicMs + seconds * 1000
+  const begins = isExporting(work) && name === 'stop-kubelet'
+  const untilMs = begins ? now.monotonicMs + proofSeconds(work) * 1000 : stage.since.monotonicMs + seconds * 1000
   return name ? { do: 'step', name, untilMs } : { do: 'proven' }
 }
 

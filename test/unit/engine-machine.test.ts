@@ -2,7 +2,7 @@ import t from 'tap'
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import { answerOf } from '../../node-agent/engine/answer.ts'
 import { type Decision, decide, type State } from '../../node-agent/engine/machine.ts'
-import { replay, undoing } from '../../node-agent/engine/work.ts'
+import { found, record, replay, stepped, undoing } from '../../node-agent/engine/work.ts'
 import type { Side } from '../../node-agent/engines/engine.ts'
 import type { Instant } from '../../node-agent/host/boot-clock.ts'
 import { answered, committed, freshMemory, undone } from '../../node-agent/journal/memory.ts'
@@ -54,10 +54,17 @@ const step = (name: 'stop-kubelet' | 'stop-engine' | 'start-kubelet', seconds: n
   name,
   findings,
 })
-const carrying = (name: 'stop-kubelet' | 'stop-engine', seconds: number): JournalRecord => ({
+const carrying = (name: 'stop-kubelet' | 'stop-engine', seconds: number, bytes = 500_000_000): JournalRecord => ({
   ...(step(name, seconds) as Extract<JournalRecord, { type: 'step' }>),
-  findings: { podsRemoved: 0, images: { carried: 0, bytes: 500_000_000 } },
+  findings: { podsRemoved: 0, images: { carried: 0, bytes } },
 })
+const exchange: Change = { ...change, action: 'DrainSwitch', images: { names: ['app'], archive: '/images.tar' } }
+/** An archive of 50 MB has been written: the kubelet is to stop. */
+const exported: Partial<State> = (() => {
+  const exporting: JournalRecord = { type: 'step', at: at(0), name: 'export-images', findings }
+  const work = record(replay([{ ...open, change: exchange } as JournalRecord]), exporting)!
+  return { work: stepped(found(work, { images: { carried: 0, bytes: 50_000_000 } })) }
+})()
 const verification = { passed: true, time: at(3).wall, durationMilliseconds: 500 }
 const proven: JournalRecord = { type: 'proven', at: at(10), findings: { podsRemoved: 2, verification } }
 const why = { reason: 'StepFailed', message: 'It broke.', step: 'stop-engine' }
@@ -159,6 +166,24 @@ const cases: readonly Case[] = [
     state: given([open, carrying('stop-kubelet', 0), carrying('stop-engine', 1)]),
     now: at(60 + 50),
     decision: { do: 'back', why: { reason: 'DeadlineExceeded', message: /within 110 seconds/ } },
+  },
+  {
+    name: 'the time of the proof begins when the kubelet stops, not with the export of images before it',
+    state: given([], exported),
+    now: at(600),
+    decision: { do: 'step', name: 'stop-kubelet', untilMs: 665_000 },
+  },
+  {
+    name: 'and it counts from there',
+    state: given([], { work: record(exported.work, carrying('stop-kubelet', 600, 50_000_000))! }),
+    now: at(665),
+    decision: { do: 'back', why: { reason: 'DeadlineExceeded', message: /within 65 seconds/ } },
+  },
+  {
+    name: 'an export has an end, too',
+    state: given([], exported),
+    now: at(900),
+    decision: { do: 'back', why: { reason: 'DeadlineExceeded', message: /within 900 seconds/ } },
   },
   {
     name: 'another boot',
