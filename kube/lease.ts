@@ -304,9 +304,9 @@ export class LeaderElector {
 }
 
 /**
- * The minutes since 1970. A lease that somebody deletes comes back with a higher epoch than it had, as long as
+ * The epoch of a lease that is made anew: the minutes since 1970. A lease that somebody deletes comes back with a higher epoch than it had, as long as
  * leadership changes less than once a minute on the average; starting from 0 would let every old command through.
  */
-function firstEpoch(now: Date): number {
+export function firstEpoch(now: Date): number {
   return Math.floor(now.getTime() / 60_000)
 }

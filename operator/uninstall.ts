@@ -3,8 +3,8 @@ import { annotations } from '../crds/protocol.ts'
 import type { NodeRuntime, RuntimeProfile } from '../crds/types.gen.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { type Clock, microTime } from '../kube/clock.ts'
-import { isConflict, TerminalError } from '../kube/errors.ts'
-import type { Lease } from '../kube/lease.ts'
+import { isAlreadyExists, isConflict, TerminalError } from '../kube/errors.ts'
+import { firstEpoch, type Lease } from '../kube/lease.ts'
 import { DaemonSets, type KubeObject, Leases, Nodes, RuntimeClasses } from '../kube/resource.ts'
 import { isStartupTaint, type NodeObject, viewOf } from './controllers/node/view.ts'
 import { giveBack } from './controllers/node/write.ts'
@@ -40,14 +40,17 @@ export async function uninstall(tools: UninstallTools): Promise<void> {
   const { lease, fence } = await takeLease(tools)
   try {
     await refuseProfiles(tools)
-    await leaveNodes(tools, fence)
+    const kept = await leaveNodes(tools, fence)
     await leaveCluster(tools)
+    tools.say(kept.length === 0 ? 'Drydock is off the nodes' : stays(kept))
   } catch (error) {
     await releaseLease(tools, lease)
     throw error
   }
-  tools.say('Drydock is off the nodes')
 }
+
+const stays = (nodes: readonly string[]): string =>
+  `Drydock has left the cluster, but not the nodes ${nodes.join(', ')}: its files and what it changed stay there`
 
 async function refuseProfiles({ client }: UninstallTools): Promise<void> {
   const { items } = await client.list<RuntimeProfile>(RuntimeProfiles)
@@ -59,10 +62,11 @@ async function refuseProfiles({ client }: UninstallTools): Promise<void> {
 }
 
 /** While we hold the lease no operator acts: it would create again what we delete. */
-async function takeLease({ client, clock, namespace, identity, say }: UninstallTools) {
+async function takeLease(tools: UninstallTools): Promise<{ lease: Lease; fence: number }> {
+  const { client, clock, namespace, identity, say } = tools
   for (;;) {
     const found = await client.get<Lease>(Leases, { namespace, name: leaseName })
-    const fence = (found?.spec?.leaseTransitions ?? 0) + 1
+    const fence = found ? (found.spec?.leaseTransitions ?? 0) + 1 : firstEpoch(clock.now())
     const now = microTime(clock.now())
     const spec = {
       holderIdentity: identity,
@@ -71,21 +75,22 @@ async function takeLease({ client, clock, namespace, identity, say }: UninstallT
       renewTime: now,
       leaseTransitions: fence,
     }
-    if (!found) {
-      const lease = await client.create<Lease>(Leases, { metadata: { namespace, name: leaseName }, spec })
-      return { lease, fence }
-    }
-    const { resourceVersion } = found.metadata
     try {
-      const patch = { metadata: { resourceVersion }, spec }
-      const lease = await client.patch<Lease>(Leases, { namespace, name: leaseName }, patch, { kind: 'merge' })
+      const lease = await writeLease(tools, found, spec)
       say('the operator is asked to stop')
       await clock.sleep(leaderStopsMs)
       return { lease, fence }
     } catch (error) {
-      if (!isConflict(error)) throw error
+      if (!isConflict(error) && !isAlreadyExists(error)) throw error
     }
   }
+}
+
+function writeLease({ client, namespace }: UninstallTools, found: Lease | undefined, spec: object): Promise<Lease> {
+  const ref = { namespace, name: leaseName }
+  if (!found) return client.create<Lease>(Leases, { metadata: ref, spec })
+  const { resourceVersion } = found.metadata
+  return client.patch<Lease>(Leases, ref, { metadata: { resourceVersion }, spec }, { kind: 'merge' })
 }
 
 async function releaseLease({ client, namespace }: UninstallTools, { metadata }: Lease): Promise<void> {
@@ -94,9 +99,10 @@ async function releaseLease({ client, namespace }: UninstallTools, { metadata }:
   await client.patch<Lease>(Leases, { namespace, name }, patch, { kind: 'merge' }).catch(() => {})
 }
 
-async function leaveNodes(tools: UninstallTools, fence: number): Promise<void> {
+/** Gives the names of the nodes that keep what Drydock has on them. */
+async function leaveNodes(tools: UninstallTools, fence: number): Promise<readonly string[]> {
   const { client, clock, say, signal, timeoutSeconds } = tools
-  const waiting = await permitAll(tools, fence)
+  const { waiting, skipped } = await permitAll(tools, fence)
   const endMs = clock.monotonicMs() + timeoutSeconds * 1000
   while (waiting.size > 0) {
     for (const runtime of (await client.list<NodeRuntime>(NodeRuntimes)).items) {
@@ -104,31 +110,34 @@ async function leaveNodes(tools: UninstallTools, fence: number): Promise<void> {
       if (isRemoved(runtime) && waiting.delete(name)) say(`${name}: Drydock is off (${waiting.size} to go)`)
     }
     if (waiting.size > 0 && clock.monotonicMs() >= endMs) {
-      say(`no answer within ${timeoutSeconds} s, Drydock's files stay on: ${[...waiting].join(', ')}`)
-      return
+      for (const name of waiting) say(`${name} gave no answer within ${timeoutSeconds} s`)
+      return [...skipped, ...waiting]
     }
     if (waiting.size > 0) await clock.sleep(lookAgainMs, signal)
     signal.throwIfAborted()
   }
+  return skipped
 }
 
-/** Gives the names of the nodes that were told to take Drydock off. */
-async function permitAll(tools: UninstallTools, fence: number): Promise<Set<string>> {
+/** Names of the nodes that were told to take Drydock off, and of those that cannot be told. */
+async function permitAll(tools: UninstallTools, fence: number) {
   const { client, say } = tools
   const writer = new NodeRuntimeWriter({ client, fence, courierTimeoutSeconds: 60 })
   const nodes = new Map((await client.list<NodeObject>(Nodes)).items.map((node) => [node.metadata.name, viewOf(node)]))
-  const told = new Set<string>()
+  const waiting = new Set<string>()
+  const skipped: string[] = []
   for (const runtime of (await client.list<NodeRuntime>(NodeRuntimes)).items.filter((one) => !isRemoved(one))) {
     const { name } = runtime.metadata
     const why = skipReason(runtime, nodes.get(name))
     if (why) {
       say(`${name} ${why}: skipped, what Drydock has on it stays`)
+      skipped.push(name)
       continue
     }
     await permitRemove(tools, writer, runtime)
-    told.add(name)
+    waiting.add(name)
   }
-  return told
+  return { waiting, skipped }
 }
 
 function skipReason({ status }: NodeRuntime, node: NodeView | undefined): string | undefined {

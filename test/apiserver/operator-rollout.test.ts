@@ -616,6 +616,7 @@ t.test('the agent’s DaemonSet is applied once, and uninstall leaves nothing', 
   await uninstall({ ...tools, say })
   t.match(lines.join('\n'), /worker-2 is not Ready: skipped/)
   t.match(lines.join('\n'), /worker-1: Drydock is off/)
+  t.match(lines.at(-1), /^Drydock has left the cluster, but not the nodes worker-2: /)
   t.same(await rig.runtimes(), [])
   t.equal(await rig.client.get(DaemonSets, { namespace, name: 'drydock-agent' }), undefined)
   t.equal(await rig.client.get(RuntimeClasses, { name: 'mine' }), undefined)

@@ -206,6 +206,8 @@ t.test('values that mean nothing are refused by name', async (t) => {
 t.test('leaving is a hook that helm waits for, and that ends before helm gives up', async (t) => {
   const job = named('Job', 'drydock-uninstall')
   t.equal(job.metadata.annotations?.['helm.sh/hook'], 'pre-delete')
+  t.equal(job.metadata.annotations?.['helm.sh/hook-delete-policy'], 'before-hook-creation', 'its log stays')
+  t.equal(job.spec?.['ttlSecondsAfterFinished'], 86_400)
   t.ok(Number(job.spec?.['activeDeadlineSeconds']) < 300)
   t.match(podOf(job).containers[0]?.args, ['/app/operator.cjs', 'uninstall'])
 })

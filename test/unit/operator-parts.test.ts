@@ -26,6 +26,7 @@ import { parseOptions } from '../../operator/options.ts'
 import { formatCordon, parseCordon } from '../../operator/rollout/marks.ts'
 import type { Decision, Plan } from '../../operator/rollout/types.ts'
 import { nodeNews } from '../../operator/triggers.ts'
+import { uninstall } from '../../operator/uninstall.ts'
 import { merge, type Operation, patchStatus } from '../simulation/fleet/api.ts'
 import { SimulatedCluster, spec } from '../simulation/rollout-cluster.ts'
 
@@ -575,3 +576,54 @@ t.test('a write that always fails hides nothing of the other nodes', async (t) =
     /^b is being drained \(and 1 more under way\)\. A request failed and is tried again: PATCH nodes\/a: .* a is protected$/,
   )
 })
+
+t.test(
+  'uninstalling without a Lease gives orders that no agent takes for old ones, and claims nothing too early',
+  async (t) => {
+    const now = new Date('2026-11-21T22:00:00Z')
+    const minutes = Math.floor(now.getTime() / 60_000)
+    const runtime = (phase: 'Observed' | 'Removed') => ({
+      metadata: { name: 'a', uid: 'u', resourceVersion: '1' },
+      spec: { nodeUID: 'n', fence: minutes - 5, permit: 'Observe' },
+      status: { phase },
+    })
+    const said = async (answers: boolean): Promise<{ lines: string[]; fence: number }> => {
+      const lines: string[] = []
+      let [ms, fence] = [0, 0]
+      const node = { metadata: { name: 'a', uid: 'n' }, status: { conditions: [{ type: 'Ready', status: 'True' }] } }
+      const client = {
+        get: async () => undefined,
+        create: async (_: unknown, object: object) => object,
+        apply: async (_: unknown, object: NodeRuntime) => {
+          fence = object.spec?.fence ?? 0
+        },
+        list: async ({ plural }: { plural: string }) => ({
+          items: { noderuntimes: [runtime(answers && fence ? 'Removed' : 'Observed')], nodes: [node] }[plural] ?? [],
+        }),
+        delete: async () => true,
+      }
+      await uninstall({
+        client: client as never,
+        clock: {
+          now: () => now,
+          monotonicMs: () => ms,
+          sleep: async (more) => {
+            ms += more
+          },
+        },
+        namespace: 'd',
+        identity: 'i',
+        timeoutSeconds: 10,
+        signal: new AbortController().signal,
+        say: (line) => lines.push(line),
+      })
+      return { lines, fence }
+    }
+    const good = await said(true)
+    t.equal(good.fence, minutes)
+    t.equal(good.lines.at(-1), 'Drydock is off the nodes')
+    const silent = await said(false)
+    t.ok(silent.lines.includes('a gave no answer within 10 s'))
+    t.match(silent.lines.at(-1), /^Drydock has left the cluster, but not the nodes a: /)
+  },
+)

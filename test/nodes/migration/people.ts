@@ -80,7 +80,9 @@ export const uninstall: Scenario = async (t, bed) => {
     const marks = Object.keys({ ...metadata.labels, ...metadata.annotations }).filter((key) => key.includes('drydock'))
     t.same(marks, [], `${name}: no label, no annotation`)
   }
-  await leftInCluster(bed).then((left) => t.same(left, ['lease drydock-operator'], 'what the notes name'))
+  const names = ['job drydock-uninstall', 'pod drydock-uninstall', 'lease drydock-operator']
+  await leftInCluster(bed).then((left) => t.same(left, names, 'what the notes name'))
+  t.match(await jobLog(bed), /Drydock is off the nodes/, 'what it says can be read afterwards')
   await bed.kubectl('delete', 'crd', '-l', 'app.kubernetes.io/managed-by=drydock', '--ignore-not-found')
 }
 
@@ -114,5 +116,5 @@ async function leftInCluster(bed: Bed): Promise<readonly string[]> {
   return found
     .split('\n')
     .filter((line) => /drydock|NodeRuntime|RuntimeProfile|RuntimeClass/.test(line))
-    .map((line) => line.toLowerCase())
+    .map((line) => line.toLowerCase().replace(/^(pod drydock-uninstall)-.*/, '$1'))
 }
