@@ -34,8 +34,8 @@ async function answerOrder(parts: Ordering, ledger: Ledger, decision: Answered):
   const { order } = decision
   switch (decision.do) {
     case 'observe':
-      // Programs of an order that was refused, and is no longer wanted.
-      if (ledger.state.memory.answer) await tidied(parts, ledger.state.memory)
+      // Programs of an order that is no longer wanted, whether it was answered or withdrawn before that.
+      await tidied(parts, ledger.state.memory)
       ledger.remember(released)
       return ledger.say({ ...about(order), phase: 'Observed', ...(await observed(parts)) })
     case 'refuse':

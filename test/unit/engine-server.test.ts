@@ -175,6 +175,28 @@ t.test('an engine that is stopped before the end of a change is written takes no
   t.strictSame(await committed(true), { closed: [], open: true, saved: undefined })
 })
 
+t.test('what was brought for an order that is withdrawn before its answer goes', async (t) => {
+  const began = Promise.withResolvers<void>()
+  const withdrawn = Promise.withResolvers<void>()
+  let isStaged = false
+  const plan: Plan = async (...asked) => {
+    began.resolve()
+    await withdrawn.promise
+    isStaged = true
+    return refusing(...asked)
+  }
+  const tidy = async () => {
+    isStaged = false
+  }
+  const { ask, phase } = await engine(t, undefined, { plan, tidy })
+  await ask('PUT', '/v1/order', order)
+  await began.promise
+  await ask('PUT', '/v1/order', { permit: 'Observe' })
+  withdrawn.resolve()
+  await phase('Observed')
+  t.notOk(isStaged)
+})
+
 t.test('what is wrong with an order is said', async (t) => {
   const { ask } = await engine(t)
   const wrong: readonly [object | string, RegExp][] = [
