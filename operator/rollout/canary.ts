@@ -2,8 +2,9 @@
 import { parseDuration } from '../../crds/duration.ts'
 import { list, shareOf } from './budget.ts'
 import { isRepeatedProof } from './drift.ts'
-import { gaveUpOf, turnOf } from './marks.ts'
+import { gaveUpOf } from './marks.ts'
 import { outcomeOf } from './outcome.ts'
+import { changeOf } from './reproof.ts'
 import { startedAt } from './turn.ts'
 import type { Delay, Known, Member, Reason, Stage, Staged, Wish } from './types.ts'
 
@@ -55,8 +56,9 @@ const startTime = ({ start = '' }: Candidate): number => Date.parse(start) || 0
 /** A node that had its turn, or can have it: one that cannot be changed now lets the next one pass. */
 function candidateOf({ member, stage }: Staged, { revision }: Wish): Candidate | undefined {
   const { node, runtime, intent } = member
-  if (!isKnown(member) || intent.kind !== 'target' || isRepeatedProof(member.runtime)) return undefined
+  if (!isKnown(member) || intent.kind !== 'target') return undefined
   const start = runtime?.spec?.revision === revision ? startOf(member) : undefined
+  if (start === undefined && isRepeatedProof(member.runtime)) return undefined
   const isNext = node.ready && !node.deleting && (pending.includes(stage.at) || stage.at === 'failed')
   return start !== undefined || isNext ? { member, stage, start } : undefined
 }
@@ -65,6 +67,7 @@ const isKnown = (member: Member): member is Known => member.runtime !== undefine
 
 function startOf(member: Known): string | undefined {
   const { node, runtime } = member
+  if (isRepeatedProof(runtime)) return changeOf(runtime)?.startTime
   // A node that is cordoned still from a former order is changed at once: its place is taken.
   const start = startedAt(member) ?? node.cordon?.since
   if (start !== undefined || outcomeOf(runtime)?.result !== 'GaveUp') return start
@@ -82,11 +85,11 @@ function verdict(
   rest: readonly Candidate[],
   { soak, now }: Soak,
 ): Omit<Canary, 'names'> {
-  const failed = canaries.flatMap(({ stage }) => (stage.at === 'failed' ? [stage.why] : []))
-  if (failed[0]) return { stop: stopped('CanaryFailed', 'a canary failed', failed[0]) }
   const proven = Math.max(...canaries.map(provenAt))
   // Whoever began after the soak was let through: what befalls a canary later holds nobody back.
   if (rest.some((one) => startTime(one) >= proven + soak)) return {}
+  const failed = canaries.flatMap(({ stage }) => (stage.at === 'failed' ? [stage.why] : []))
+  if (failed[0]) return { stop: stopped('CanaryFailed', 'a canary failed', failed[0]) }
   const drifted = canaries.flatMap(({ stage }) => (stage.at === 'drifted' ? [stage.why] : []))
   if (drifted[0]) return { stop: stopped('CanaryDrifted', 'a canary has drifted', drifted[0]) }
   const behind = canaries.find(({ stage }) => stage.at !== 'done')
@@ -101,12 +104,12 @@ function verdict(
   return { delay: { why: { reason: 'CanarySoaking', message }, lookAgainMilliseconds: until - now.getTime() } }
 }
 
-/** When the node was proven and let commit; never when it is not committed. */
+/** When the node's change was proven and let commit; never when it is not committed. */
 function provenAt({ member: { runtime } }: Candidate): number {
-  if (outcomeOf(runtime)?.result !== 'Committed') return Number.POSITIVE_INFINITY
-  const turn = turnOf(runtime)
+  if (!isRepeatedProof(runtime) && outcomeOf(runtime)?.result !== 'Committed') return Number.POSITIVE_INFINITY
+  const change = changeOf(runtime)
   // A record of before canaries were watched tells only the start.
-  return Date.parse(turn?.provenTime ?? turn?.startTime ?? '') || 0
+  return Date.parse(change?.provenTime ?? change?.startTime ?? '') || 0
 }
 
 const stopped = (reason: string, what: string, { message }: Reason): Reason => ({

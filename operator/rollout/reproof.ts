@@ -1,10 +1,11 @@
 /** `verify.every`: nodes that have converged are proven again as they are, one at a time. */
 import { parseDuration } from '../../crds/duration.ts'
+import type { NodeRuntime } from '../../crds/types.gen.ts'
 import { isOut } from './availability.ts'
 import { budgetOf, overBudget } from './budget.ts'
 import { isRepeatedProof } from './drift.ts'
 import { repairsOf, turnOf } from './marks.ts'
-import type { Decision, Known, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
+import type { Change, Decision, Known, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
 
 export interface Reproof {
   readonly decision?: Decision
@@ -45,14 +46,25 @@ function provenOf({ member, stage }: Staged): { member: Known; provenAt: number 
   return { member: { ...member, runtime }, provenAt: Date.parse(time ?? '') || 0 }
 }
 
-function order({ node, runtime }: Known, { revision, target }: Wish): Decision {
+function order({ node, runtime }: Known, { revision, target, now }: Wish): Decision {
   const attempt = 1 + Math.max(runtime.spec?.attempt ?? 0, runtime.status?.attempt ?? 0)
   const repairs = repairsOf(runtime)
+  const change = changeOf(runtime)
+  // Of no attempt that there is: the turn of this one begins with its switch.
+  const turn = { revision, attempt: 0, startTime: now.toISOString(), ...(change && { change }) }
   return {
     kind: 'Order',
     node: node.name,
-    order: { revision, target, attempt, report: undefined, ...(repairs.length > 0 && { repairs }) },
+    order: { revision, target, attempt, report: undefined, turn, ...(repairs.length > 0 && { repairs }) },
   }
+}
+
+/** The last change of the node, however often it was proven since. */
+export function changeOf(runtime: NodeRuntime): Change | undefined {
+  const turn = turnOf(runtime)
+  if (!turn || isRepeatedProof(runtime)) return turn?.change
+  const { startTime, provenTime } = turn
+  return { startTime, ...(provenTime !== undefined && { provenTime }) }
 }
 
 const silent: readonly Stage['at'][] = ['preparing', 'startable', 'underWay', 'returning']

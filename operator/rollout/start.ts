@@ -5,6 +5,7 @@ import { budgetOf, list, maxUnavailable, overBudget, take } from './budget.ts'
 import { type Canary, canaryOf } from './canary.ts'
 import type { Candidate, Circumstances } from './candidate.ts'
 import { isGated, mayNotEvict } from './looks.ts'
+import { asSeen } from './reproof.ts'
 import type { Delay, Known, Member, Question, Reason, RolloutState, Stage, Staged, Wish } from './types.ts'
 import { type Opening, outsideWindow, windowInvalid } from './window.ts'
 
@@ -40,7 +41,7 @@ const obstacles: readonly Obstacle[] = [
 /** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
 export function startTurns(state: RolloutState, staged: readonly Staged[], wish: Wish): Start {
   const { window } = state
-  const canary = canaryOf(staged, wish)
+  const canary = canaryOf(asSeen(staged), wish)
   const stop = stopReason(state.profile, staged, { window, canary })
   let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
   const busy = [...state.busyControlPlane]

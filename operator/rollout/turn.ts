@@ -98,6 +98,7 @@ export function beginTurn(member: Known, { now, reportOf }: Wish): Turn {
   const { node, runtime, drain } = member
   const { revision = '', attempt = 0 } = runtime.spec ?? {}
   const startTime = startedAt(member) ?? now.toISOString()
+  const { change } = turnOf(runtime) ?? {}
   return {
     revision,
     attempt,
@@ -106,5 +107,6 @@ export function beginTurn(member: Known, { now, reportOf }: Wish): Turn {
     ...(drain?.state === 'drained' && { drainMilliseconds: drain.milliseconds, podsEvicted: drain.podsEvicted }),
     ...(node.heartbeat && { heartbeat: node.heartbeat }),
     before: runtimeState(runtime.status?.observed),
+    ...(change && { change }),
   }
 }

@@ -47,7 +47,12 @@ export interface Turn {
   /** When the node was found proven and let commit. RFC 3339, by the operator's clock. */
   readonly provenTime?: string
   readonly before?: NonNullable<NonNullable<MigrationReport['status']>['nodes']>[number]['before']
+  /** Of a turn that only proves the node once more: the change before it. */
+  readonly change?: Change
 }
+
+/** When the last turn that changed the node began, and when it was proven. RFC 3339, by the operator's clock. */
+export type Change = Pick<Turn, 'startTime' | 'provenTime'>
 
 export interface NodeView {
   readonly name: string
@@ -154,6 +159,8 @@ export interface Order {
   readonly report: string | undefined
   /** When the node was repaired of late, RFC 3339; with this order, if it is a repair. */
   readonly repairs?: readonly string[]
+  /** What is kept of the turns before. */
+  readonly turn?: Turn
 }
 
 export type Decision =

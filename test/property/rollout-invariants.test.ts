@@ -274,20 +274,30 @@ const checkWindow = (sim: SimulatedCluster, name: string, node: string): void =>
 /** When nodes began their turns and were let commit, as seen from outside. */
 class Turns {
   readonly #turns = new Map<string, { order: string; start: Date; commit?: Date }>()
+  /** Nodes that are only proven once more: their turn is that of the change before. */
+  readonly #proofs = new Set<string>()
 
   note({ now, runtimes }: SimulatedCluster, decision: Decision): void {
     if (!('node' in decision)) return
     const { revision, attempt, permit } = runtimes.get(decision.node)?.spec ?? {}
     const order = `${revision}/${attempt}`
     // Given back before its switch: it had no turn. And whatever it had, a new order is another one.
-    if (decision.kind === 'Order' || (decision.kind === 'Return' && permit === 'Prepare')) this.forget(decision.node)
+    const isProof = decision.kind === 'Order' && decision.order.report === undefined
+    if (isProof) this.#proofs.add(decision.node)
+    else if (decision.kind === 'Order' || (decision.kind === 'Return' && permit === 'Prepare'))
+      this.forget(decision.node)
     const known = this.#turns.get(decision.node)
+    if (this.#proofs.has(decision.node)) {
+      if (disrupts(decision) && known) known.order = order
+      return
+    }
     if (disrupts(decision) && known?.order !== order) this.#turns.set(decision.node, { order, start: now })
     if (decision.kind === 'PermitCommit' && known) known.commit = now
   }
 
   forget(node: string): void {
     this.#turns.delete(node)
+    this.#proofs.delete(node)
   }
 
   /** The decision takes a node out of service that is not ours yet. */
@@ -305,8 +315,9 @@ class Turns {
     if (!canary || !own) return
     const begun = members.flatMap(({ node, runtime }) => {
       const turn = this.#turns.get(node.name)
-      const isSame =
-        runtime?.spec?.revision === own.revision && turn?.order === `${own.revision}/${runtime?.spec?.attempt}`
+      const { revision, attempt } = runtime?.spec ?? {}
+      const isOwn = turn?.order === `${own.revision}/${attempt}` || this.#proofs.has(node.name)
+      const isSame = revision === own.revision && isOwn
       return turn && isSame ? [{ ...turn, name: node.name }] : []
     })
     const wanted = shareOf(canary.nodes, members.length)

@@ -140,6 +140,33 @@ t.test('what befalls a canary after the soak holds nobody back', async (t) => {
   t.same(await changed(sim), ['e'])
 })
 
+t.test('canaries stay who they are, and have soaked, however often nodes are proven once more', async (t) => {
+  const sim = cluster(['a', 'b', 'c'], {})
+  sim.apply(
+    'p',
+    spec({ rollout: { canary: { soak: '1h' }, maxUnavailable: 3, failureBudget: 9 }, verify: { every: '10m' } }),
+  )
+  t.same(await changed(sim), ['a'])
+  sim.actions.set('a', 'None')
+  sim.wait(60)
+  t.same((await changed(sim)).slice(0, 2).sort(), ['b', 'c'])
+  for (const name of ['b', 'c']) sim.actions.set(name, 'None')
+  for (let times = 0; times < 3; times++) {
+    sim.wait(11)
+    t.same((await changed(sim)).sort(), ['a', 'b', 'c'], 'proven again')
+  }
+  sim.addNode('d', { isTainted: true })
+  t.same(await changed(sim), ['d'], 'a node that joins waits for no second soak')
+  drift(sim, 'b')
+  sim.addNode('e')
+  t.same(await changed(sim), ['e'], 'b is no canary')
+  sim.wait(11)
+  sim.fates.set('a', 'RolledBack')
+  await sim.settle()
+  sim.addNode('f')
+  t.same(await changed(sim), ['f'], 'nor does it matter any more what befalls the canary')
+})
+
 t.test('a node that cannot be changed now lets the next one be the canary', async (t) => {
   const sim = cluster(['a', 'b', 'c'], { ...soak10, maxUnavailable: 2 })
   sim.setReady('a', false)

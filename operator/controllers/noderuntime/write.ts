@@ -42,7 +42,8 @@ export class NodeRuntimeWriter {
     })
   }
 
-  order(runtime: NodeRuntime, profile: RuntimeProfile, { report, revision, attempt, target, repairs }: Order) {
+  order(runtime: NodeRuntime, profile: RuntimeProfile, order: Order) {
+    const { report, revision, attempt, target, repairs, turn } = order
     const timeout = profile.spec.verify?.timeout
     return this.#apply(runtime, {
       spec: {
@@ -59,7 +60,7 @@ export class NodeRuntimeWriter {
         [annotations.report]: report,
         [annotations.repairs]: repairs && JSON.stringify(repairs),
         [annotations.retry]: profile.metadata.annotations?.[annotations.retry],
-        [annotations.turn]: undefined,
+        [annotations.turn]: turn && JSON.stringify(turn),
         [annotations.gaveUp]: undefined,
       },
     })
