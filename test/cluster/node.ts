@@ -48,20 +48,36 @@ export interface Program {
   to: string
 }
 
+/** How long systemd-nspawn has to put itself into the machine's cgroup. */
+const startMs = 3_000
+
 /** Boots the machine and waits until its systemd has started everything. Throws with the console's last lines. */
 export async function boot(machine: Machine): Promise<void> {
   if ((await initOf(machine)) !== undefined) throw new Error(`node ${machine.spec.name} is running already`)
   await destroyCgroup(machine.cgroup)
   await createCgroup(machine.cgroup)
+  let started = start(machine)
+  try {
+    const state = async (): Promise<string | undefined> => {
+      const now = await bootState(machine)
+      // The kernel takes down the network of a machine that lost its power after its last process has gone. Until then
+      // systemd-nspawn finds the name of its interface taken, and ends.
+      const isOver = Date.now() > started + startMs && (await processesIn(machine.cgroup)).length === 0
+      if (now !== undefined && isOver) started = start(machine)
+      return now
+    }
+    await waitFor(`node ${machine.spec.name}`, state, { timeout: 180_000 })
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${await consoleTail(machine)}`, { cause: error })
+  }
+}
+
+function start(machine: Machine): number {
   startDetached(machine.cgroup, inNetwork(machine.netns, nspawn(machine)), {
     log: machine.console,
     env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '0' },
   })
-  try {
-    await waitFor(`node ${machine.spec.name}`, () => bootState(machine), { timeout: 180_000 })
-  } catch (error) {
-    throw new Error(`${(error as Error).message}\n${await consoleTail(machine)}`, { cause: error })
-  }
+  return Date.now()
 }
 
 async function bootState(machine: Machine): Promise<string | undefined> {

@@ -90,15 +90,19 @@ export class Shuttle {
     const began = Date.now()
     const direction: Direction = this.isThere ? 'back' : 'there'
     const over = new AbortController()
-    const struck = crash && this.#strike(watch, crash, over.signal)
+    // A machine that could not be started again ends the round as one that is stuck, and no other node's.
+    const struck = crash && this.#strike(watch, crash, over.signal).catch(({ message }: Error) => message)
     const before = orderOf(await this.#runtime())
     await this.#begin(direction)
-    const end = await this.#ended(direction, before).catch(() => 'stuck' as const)
+    const ended = await this.#ended(direction, before).catch(() => 'stuck' as const)
     over.abort()
-    const strike = await struck
+    const told = await struck
+    const [strike, broken] = typeof told === 'string' ? [undefined, told] : [told, undefined]
+    const end = broken === undefined ? ended : 'stuck'
     if (end === 'new') this.#at = direction === 'there' ? 'target' : 'former'
     if (this.#at === 'former') this.#isLeaving = false
-    const faults = end === 'stuck' ? [await this.#why()] : await this.#faults()
+    const faults =
+      end === 'stuck' ? [...(broken === undefined ? [] : [broken]), await this.#why()] : await this.#faults()
     return {
       direction,
       ...(crash && { crash }),
