@@ -44,7 +44,7 @@ export function plan(state: RolloutState, now: Date): Plan {
     ...(reproof.decision ? [reproof.decision] : []),
     ...releasing(profile, members),
   ]
-  const seen = asSeen(staged)
+  const seen = asSeen(staged, now)
   const isWaiting = seen.some(({ stage }) => stage.at === 'startable')
   const summary = summaryOf({
     profile,

@@ -22,9 +22,10 @@ export function reproofOf(
   { wish, stop }: { wish: Wish; stop: Reason | undefined },
 ): Reproof {
   const { verify, rollout } = profile.spec
-  const isResting =
-    !stop && !profile.metadata.deletionTimestamp && !staged.some(({ stage }) => moving.includes(stage.at))
-  if (verify?.every === undefined || !isResting) return {}
+  const times = staged.filter(({ stage }) => moving.includes(stage.at)).map((one) => timeLeft(one, wish.now))
+  const going = times.filter((time) => time > 0)
+  if (going.length > 0) return lookAgainIn(Math.min(...going))
+  if (verify?.every === undefined || stop || profile.metadata.deletionTimestamp) return {}
   const every = parseDuration(verify.every)
   const [next] = staged
     .flatMap((one) => provenOf(one) ?? [])
@@ -36,6 +37,20 @@ export function reproofOf(
   if (overBudget(budgetOf(members, rollout?.maxUnavailable), next.member.node.name)) return {}
   return { decision: order(next.member, wish) }
 }
+
+/** From the order of a proof, and again from its beginning. A node that takes longer lets the next one pass, and is shown. */
+const proofMilliseconds = 600_000
+
+/** For how long the others wait for what the node is at: for a proof as long as one may take. In milliseconds. */
+function timeLeft({ member: { node, runtime }, stage }: Staged, now: Date): number {
+  if (!runtime || !isRepeatedProof(runtime) || !silent.includes(stage.at)) return Number.POSITIVE_INFINITY
+  // It has done its part and waits to be let: only its Node can stand in the way of its own.
+  if (stage.at === 'startable') return node.ready ? Number.POSITIVE_INFINITY : 0
+  return (Date.parse(turnOf(runtime)?.startTime ?? '') || 0) + proofMilliseconds - now.getTime()
+}
+
+const lookAgainIn = (milliseconds: number): Reproof =>
+  Number.isFinite(milliseconds) ? { lookAgainMilliseconds: milliseconds } : {}
 
 /** A committed node in service, and when it was proven last, by the operator's clock. */
 function provenOf({ member, stage }: Staged): { member: Known; provenAt: number } | undefined {
@@ -70,10 +85,10 @@ export function changeOf(runtime: NodeRuntime): Change | undefined {
 const silent: readonly Stage['at'][] = ['preparing', 'startable', 'underWay', 'returning']
 
 /** As people see it: a node that is proven once more has converged, until it turns out that it has not. */
-export function asSeen(staged: readonly Staged[]): Staged[] {
+export function asSeen(staged: readonly Staged[], now: Date): Staged[] {
   return staged.map(({ member, stage }) => {
-    const isSilent = member.runtime !== undefined && isRepeatedProof(member.runtime) && silent.includes(stage.at)
-    return { member, stage: isSilent ? { at: 'done' } : stage }
+    const isProof = member.runtime !== undefined && isRepeatedProof(member.runtime) && silent.includes(stage.at)
+    return { member, stage: isProof && timeLeft({ member, stage }, now) > 0 ? { at: 'done' } : stage }
   })
 }
 

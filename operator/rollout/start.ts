@@ -41,7 +41,7 @@ const obstacles: readonly Obstacle[] = [
 /** Takes the next nodes out of service, as many as fit. A node that cannot be changed now lets the next one pass. */
 export function startTurns(state: RolloutState, staged: readonly Staged[], wish: Wish): Start {
   const { window } = state
-  const canary = canaryOf(asSeen(staged), wish)
+  const canary = canaryOf(asSeen(staged, wish.now), wish)
   const stop = stopReason(state.profile, staged, { window, canary })
   let budget = budgetOf(state.members, state.profile.spec.rollout?.maxUnavailable)
   const busy = [...state.busyControlPlane]

@@ -632,6 +632,56 @@ t.test('verify.every proves one node after the other as it is, and nobody sees t
   t.same(await changed(sim), ['a', 'b', 'c'])
 })
 
+t.test('a node that cannot be proven once more lets the others pass after a while, and is shown', async (t) => {
+  const cases: [string, (sim: SimulatedCluster) => void, RegExp][] = [
+    ['its agent is gone', (sim) => sim.fates.set('a', 'Silent'), /^a is being prepared$/],
+    [
+      'its machine died before its turn',
+      (sim) => {
+        sim.agentStep('a')
+        sim.setReady('a', false)
+      },
+      /^a waits: its Node is not Ready$/,
+    ],
+    [
+      'its machine died in its turn',
+      (sim) => {
+        sim.watch = (_, decision) =>
+          decision.kind === 'PermitSwitch' && decision.node === 'a' && sim.setReady('a', false)
+      },
+      /^a is being switched; its Node is not Ready at the moment$/,
+    ],
+  ]
+  for (const [name, spoil, message] of cases) {
+    const sim = cluster(['a', 'b', 'c'], {})
+    sim.apply('p', spec({ rollout: { maxUnavailable: 2 }, verify: { every: '1h' } }))
+    await sim.settle()
+    for (const node of ['a', 'b', 'c']) sim.actions.set(node, 'None')
+    sim.wait(61)
+    const order = sim.plan('p')?.decisions[0]
+    t.match(order, { kind: 'Order', node: 'a' })
+    await sim.carryOut('p', order!)
+    spoil(sim)
+    const made = await changed(sim)
+    if (sim.plan('p')?.progress === 'Ready') {
+      t.notOk(made.includes('b'), `${name}: one at a time`)
+      sim.now = new Date(sim.now.getTime() + (sim.plan('p')?.lookAgainMilliseconds ?? 0))
+      made.push(...(await changed(sim)))
+    }
+    t.same(
+      made.filter((node) => node !== 'a'),
+      ['b', 'c'],
+      name,
+    )
+    t.match(sim.plan('p'), { progress: 'Reconciling', why: { message } })
+    sim.watch = () => undefined
+    sim.fates.clear()
+    sim.setReady('a', true)
+    await sim.settle()
+    t.equal(sim.plan('p')?.progress, 'Ready', `${name}, and is back`)
+  }
+})
+
 t.test('a node that fails its repeated proof counts as failed; the others wait for a person', async (t) => {
   const sim = cluster(['a', 'b'], {})
   sim.apply('p', spec({ verify: { every: '1h' } }))
