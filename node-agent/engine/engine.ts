@@ -92,7 +92,10 @@ export class NodeEngine {
   /** Resolves when it was told to stop, or when Drydock is off the node. */
   async run(): Promise<void> {
     while (!this.#signal.aborted && !this.#removed) {
+      // A full disk must not keep an order back.
+      await this.#ledger.saveFence().catch((error) => this.#parts.log.warn('the fence could not be written', { error }))
       try {
+        // Nothing may come between the two: an order that came there would wake up nobody.
         await this.#act(this.#decide())
       } catch (error) {
         this.#parts.log.error('the engine tries again', { error })

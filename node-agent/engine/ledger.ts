@@ -96,6 +96,14 @@ export class Ledger {
     this.#saved = memory
   }
 
+  /** Writes down that a newer operator has spoken, so that an older one is refused after a crash, too. */
+  async saveFence(): Promise<void> {
+    const { memory } = this.#state
+    if (memory.fence <= this.#saved.fence) return
+    await this.store.saveWithoutReserve(memory)
+    this.#saved = memory
+  }
+
   /** Durable first, then true. */
   async record(entry: JournalRecord): Promise<void> {
     if (entry.type === 'open') await this.store.open(entry)

@@ -103,9 +103,14 @@ export class Store {
     }
   }
 
-  async save(memory: Memory): Promise<void> {
+  save(memory: Memory): Promise<void> {
+    return this.withReserve(() => this.saveWithoutReserve(memory))
+  }
+
+  /** What can be done without leaves the reserve to the undoing. */
+  async saveWithoutReserve(memory: Memory): Promise<void> {
     const bytes = Buffer.from(`${JSON.stringify(memory, undefined, 2)}\n`)
-    await this.withReserve(() => replaceFile(this.#disk, this.#path('state.json'), bytes, secret))
+    await replaceFile(this.#disk, this.#path('state.json'), bytes, secret)
   }
 
   /** Closes the journal. The memory that names it as closed must have been saved: from then on it is void. */

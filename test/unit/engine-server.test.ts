@@ -13,6 +13,7 @@ import type { Plan } from '../../node-agent/engine/prepare.ts'
 import { serve } from '../../node-agent/engine/server.ts'
 import { unitsOf } from '../../node-agent/engine/units.ts'
 import { bootClock } from '../../node-agent/host/boot-clock.ts'
+import { NoSpaceError } from '../../node-agent/host/errors.ts'
 import { nodeDisk } from '../../node-agent/host/node-disk.ts'
 import { systemHost } from '../../node-agent/host/system-host.ts'
 import { Store } from '../../node-agent/journal/store.ts'
@@ -228,6 +229,21 @@ t.test('an older fence is refused, also by the next engine', async (t) => {
   })
   t.equal((await ask('GET', '/v1/state')).body.status['attempt'], 1)
   for (let memory = await store.load(); memory?.fence !== 5; memory = await store.load()) await systemClock.sleep(5)
+})
+
+t.test('a newer fence outlives a crash while a change is open; a full disk keeps no order back', async (t) => {
+  const { ask, phase, store } = await engine(t, undefined, { plan: vacant })
+  await ask('PUT', '/v1/order', { ...order, permit: 'Switch' })
+  await phase('Proven')
+  await ask('PUT', '/v1/order', { ...order, permit: 'Switch', fence: 7 })
+  for (let memory = await store.load(); memory?.fence !== 7; memory = await store.load()) await systemClock.sleep(5)
+  t.not((await store.records()).length, 0, 'the change is open')
+  const { saveWithoutReserve } = store
+  store.saveWithoutReserve = () => Promise.reject(new NoSpaceError('full'))
+  await ask('PUT', '/v1/order', { ...order, permit: 'Rollback', fence: 8 })
+  await phase('RollingBack')
+  Object.assign(store, { saveWithoutReserve })
+  await phase('RolledBack')
 })
 
 t.test('a long poll ends with news, or when its time is up', async (t) => {
