@@ -10,6 +10,7 @@ import { Bed, play, type Scenario } from './migration/bed.ts'
 import * as broken from './migration/broken.ts'
 import * as faults from './migration/faults.ts'
 import * as migrate from './migration/migrate.ts'
+import { dependentNetwork } from './migration/network.ts'
 import * as people from './migration/people.ts'
 
 const name = 'nodes'
@@ -35,6 +36,7 @@ const scenarios: readonly [what: string, scenario: Scenario][] = [
   ['of two profiles that select one node neither acts', people.twoProfiles],
   ['a PDB that allows nothing is named before the cordon, and the node goes on when it opens', people.closedBudget],
   ['the cordon of a person stays', people.cordonOfSomebody],
+  ['a network that needs the API server and an agent of its own is left out of the proof', dependentNetwork],
   ['engine, courier and operator are lost in the middle', faults.lostParts],
   ['the power goes as the switch begins', faults.powerCut(0, 'Switching', 0)],
   ['the power goes while files change', faults.powerCut(1, 'Switching', 700)],
