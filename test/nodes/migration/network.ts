@@ -67,6 +67,9 @@ export const dependentNetwork: Scenario = async (t, bed) => {
   const before = (await bed.state(node)).files
   await takeNetwork(bed, node)
   try {
+    const args = "CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAMESPACE=drydock-proof;K8S_POD_NAME=x'"
+    const asked = await bed.tryShell(node, `CNI_COMMAND=ADD ${args} ${plugin} < /dev/null`)
+    t.match(asked, { code: 1, stdout: /pods not found/ }, 'a pod of the proof would get no network')
     const handlers = [{ name: 'runc', default: true }]
     await apply(bed.cluster, profileOf('asked', [node], { cgroupDriver: 'systemd', handlers }))
     await bed.ready('asked')
