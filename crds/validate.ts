@@ -8,6 +8,7 @@ import { Environment } from '@marcbachmann/cel-js'
 import { Ajv, type ErrorObject } from 'ajv'
 import formats from 'ajv-formats'
 import { type Resource, resources } from './crd.ts'
+import { forms, metadataSchema } from './metadata.ts'
 import { group, version } from './protocol.ts'
 import type { Schema } from './schema.ts'
 
@@ -18,49 +19,88 @@ export interface Problem {
   readonly message: string
 }
 
-/** All that is wrong with one object; empty when the API server would create it. */
+/** All that is wrong with one object; empty when the API server would create it. A null stands for an absent field, as there. */
 export type Validate = (object: unknown) => readonly Problem[]
 
 /** Compiles the schemas (tens of milliseconds) into one function for the three kinds. */
 export const createValidator = (): Validate => {
   const ajv = new Ajv({ allErrors: true, strict: false, verbose: true })
   formats.default(ajv)
+  for (const [words, form] of Object.entries(forms)) ajv.addFormat(words, form)
   const structures = new Map(resources.map((resource) => [resource.kind, ajv.compile(structureOf(resource))]))
   const judge = createJudge()
-  return (object) => {
+  return (given) => {
+    const object = withoutNulls(given)
     const resource = resources.find(({ kind }) => kind === property(object, 'kind'))
     if (!resource) {
       return [{ field: 'kind', message: `write one of ${resources.map(({ kind }) => kind).join(', ')}` }]
     }
     const structure = structures.get(resource.kind)
-    if (structure && !structure(object)) return (structure.errors ?? []).map(problemOf)
+    if (structure && !structure(object)) return (structure.errors ?? []).filter(isSaidOnce).map(problemOf)
     // CEL integers are 64 bits wide, so its values are BigInt.
-    return judge(resource.schema, toCel(object), '')
+    return judge(resource.schema, toCel(named(object)), '')
   }
+}
+
+/** With a name as the API server generates it, before it looks at the rules. */
+const named = (object: unknown): unknown => {
+  const metadata = property(object, 'metadata') as { name?: string; generateName?: string }
+  return { ...(object as object), metadata: { name: `${metadata.generateName?.slice(0, 58)}abcde`, ...metadata } }
 }
 
 const property = (object: unknown, name: string): unknown =>
   typeof object === 'object' && object !== null ? (object as Record<string, unknown>)[name] : undefined
 
+/**
+ * The object as the API server takes it in: a null in place of a field that it knows is that field left out. Nulls of
+ * unknown fields stay, to be refused, and so do those in lists.
+ */
+export const withoutNulls = (object: unknown): unknown => {
+  const resource = resources.find(({ kind }) => kind === property(object, 'kind'))
+  return resource ? pruned(structureOf(resource), object) : object
+}
+
+interface Structure {
+  readonly properties?: Readonly<Record<string, Structure>>
+  readonly items?: Structure
+  readonly additionalProperties?: Structure | boolean
+  readonly [keyword: string]: unknown
+}
+
+const pruned = (structure: Structure, value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map((item) => pruned(structure.items ?? {}, item))
+  if (typeof value !== 'object' || value === null) return value
+  const { properties = {}, additionalProperties } = structure
+  const others = typeof additionalProperties === 'object' ? additionalProperties : undefined
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, part]) => {
+      const of = Object.hasOwn(properties, name) ? properties[name] : others
+      if (!of) return [[name, part]]
+      return part === null ? [] : [[name, pruned(of, part)]]
+    }),
+  )
+}
+
 /** The schema of a whole object, which in a CRD leaves out what every Kubernetes object has. */
-const structureOf = ({ kind, schema }: Resource): object => ({
+const structureOf = ({ kind, schema }: Resource): Structure => ({
   type: 'object',
   additionalProperties: false,
   required: ['apiVersion', 'kind', 'metadata', ...(schema.required ?? [])],
   properties: {
     apiVersion: { type: 'string', enum: [`${group}/${version}`] },
     kind: { type: 'string', enum: [kind] },
-    metadata: { type: 'object', required: ['name'], properties: { name: { type: 'string' } } },
+    metadata: metadataSchema,
     ...Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, value]) => [name, closed(value)])),
   },
 })
 
 /** The same schema, but a field that it does not know is an error instead of being dropped. */
-const closed = (schema: Schema): object => {
+const closed = (schema: Schema): Structure => {
   const { properties, items, additionalProperties, ...rest } = schema
   return {
     ...rest,
     ...(rest['x-kubernetes-int-or-string'] && { type: ['integer', 'string'] }),
+    ...((rest['x-kubernetes-int-or-string'] || rest.type === 'integer') && { exclusiveMaximum: 2 ** 63 }),
     ...(items && { items: closed(items) }),
     ...(properties && {
       additionalProperties: false,
@@ -80,23 +120,30 @@ const sentences: Record<string, (params: Record<string, unknown>, schema: unknow
   maxProperties: ({ limit }) => `Too many: write at most ${limit} entries`,
   minimum: ({ limit }) => `Invalid value: write at least ${limit}`,
   maximum: ({ limit }) => `Invalid value: write at most ${limit}`,
+  exclusiveMaximum: () => 'Invalid value: write a number of at most 64 bits',
   format: ({ format }) => `Invalid value: write a ${format}`,
 }
 
-const problemOf = ({ keyword, params, instancePath, schema, message }: ErrorObject): Problem => {
-  const named = params['missingProperty'] ?? params['additionalProperty']
-  const segments = [...instancePath.split('/').slice(1), ...(named === undefined ? [] : [String(named)])]
+/** These only say that another error in the list is one. */
+const isSaidOnce = ({ keyword }: ErrorObject): boolean => keyword !== 'if' && keyword !== 'propertyNames'
+
+const problemOf = ({ keyword, params, instancePath, schema, message, propertyName }: ErrorObject): Problem => {
+  const last = params['missingProperty'] ?? params['additionalProperty'] ?? propertyName
+  const segments = [...instancePath.split('/').slice(1).map(unescaped), ...(last === undefined ? [] : [String(last)])]
   return {
     field: segments.reduce((path, segment) => child(path, /^\d+$/.test(segment) ? Number(segment) : segment), ''),
     message: sentences[keyword]?.(params, schema) ?? message ?? keyword,
   }
 }
 
+/** A step of a JSON pointer. */
+const unescaped = (step: string): string => step.replaceAll('~1', '/').replaceAll('~0', '~')
+
 const child = (path: string, step: string | number): string =>
   typeof step === 'number' ? `${path}[${step}]` : path ? `${path}.${step}` : step
 
 const toCel = (value: unknown): unknown => {
-  if (typeof value === 'number') return BigInt(value)
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value
   if (Array.isArray(value)) return value.map(toCel)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, toCel(part)]))

@@ -1,6 +1,19 @@
 /** Judges the RuntimeProfiles of one file as the API server would. Pure. */
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
-import type { Validate } from '../../crds/validate.ts'
+import {
+  type Document,
+  type DocumentOptions,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParseOptions,
+  parseAllDocuments,
+  type ScalarTag,
+  type SchemaOptions,
+} from 'yaml'
+import { type Validate, withoutNulls } from '../../crds/validate.ts'
 import { locate } from './locate.ts'
 
 export interface Verdict {
@@ -20,10 +33,24 @@ export interface Source {
   readonly text: string
 }
 
+/** kubectl reads YAML 1.1 words as booleans too: a label value `on` or `yes` without quotes is none. */
+const words: ScalarTag = {
+  default: true,
+  tag: 'tag:yaml.org,2002:bool',
+  test: /^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/,
+  resolve: (text) => /^(?:y|yes|on)$/i.test(text),
+}
+
+const asKubectl: SchemaOptions & DocumentOptions & ParseOptions = {
+  merge: true,
+  customTags: (tags) => [...tags, words],
+  prettyErrors: false,
+}
+
 export const check = ({ name, text }: Source, validate: Validate): Verdict => {
   const counter = new LineCounter()
   const at = (offset: number): string => `${name}:${counter.linePos(offset).line}`
-  const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false }) as Document.Parsed[]
+  const documents = parseAllDocuments(text, { ...asKubectl, lineCounter: counter }) as Document.Parsed[]
   const broken = documents.flatMap(({ errors }) => errors)
   // A broken document is only half understood: what its fields would say is not to be trusted.
   if (broken.length > 0) {
@@ -42,7 +69,7 @@ export const check = ({ name, text }: Source, validate: Validate): Verdict => {
       .filter((object) => !mine.includes(object))
       .map(({ node }) => `${at(node.range?.[0] ?? 0)}: skipped: ${title(node)} is no RuntimeProfile`),
     profiles: mine.length,
-    objects: mine.map(({ document, node }) => node.toJS(document)),
+    objects: mine.map(({ document, node }) => withoutNulls(node.toJS(document))),
   }
 }
 

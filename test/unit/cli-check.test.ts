@@ -77,6 +77,42 @@ t.test('a problem names file, line, field and what to write', async (t) => {
   }
 })
 
+const valid = '  engine: {name: containerd}\n'
+
+t.test('what the API server says of metadata, and of nulls and words that YAML 1.1 knew', async (t) => {
+  const headed = (metadata: string) => profile(valid).replace('metadata:\n  name: workers\n', `metadata: ${metadata}\n`)
+  const cases: readonly [text: string, wanted: RegExp | undefined][] = [
+    [headed('{generateName: w-}'), undefined],
+    [headed('{name: w, namespace: default, creationTimestamp: null}'), undefined],
+    [headed('{name: Workers_1}'), /^f\.yaml:3: metadata\.name: Invalid value: write a DNS-1123 subdomain/],
+    [headed('{name: ""}'), /metadata\.name: Invalid value/],
+    [headed('{labels: {a: b}}'), /metadata\.name: Required value/],
+    [headed('{name: w, annotations: {a: 1.5}}'), /metadata\.annotations\.a: Invalid value: write string/],
+    [headed('{name: w, annotations: {drydock.dev/retry: 2}}'), /metadata\.annotations\.drydock\.dev\/retry: Invalid/],
+    [headed('{name: w, annotations: {drydock.dev/retry: 2026-01-01}}'), undefined],
+    [headed('{name: w, annotations: {a b: x}}'), /metadata\.annotations\.a b: Invalid value: write a key such as/],
+    [headed('{name: w, labels: {a: "x y"}}'), /metadata\.labels\.a: Invalid value: write a label value/],
+    [headed('{name: w, labels: {a: yes}}'), /metadata\.labels\.a: Invalid value: write string/],
+    [headed('{name: w, labels: [x]}'), /metadata\.labels: Invalid value: write object/],
+    [headed('{name: w, annotatons: {a: b}}'), /metadata\.annotatons: unknown field/],
+    [headed('{name: w, finalizers: ["a b"]}'), /metadata\.finalizers\[0\]: Invalid value/],
+    [profile(`${valid}  rollout:\n  handlers:\n  cgroupDriver: null\n`), undefined],
+    [profile(`${valid}  rollout: {canary: {nodes: null, soak: 1m}, drain: {timeout: }}\n`), undefined],
+    [profile(`${valid}  handlers: [null]\n`), /spec\.handlers\[0\]: Invalid value: write object/],
+    [profile(`${valid}  rolout:\n`), /spec\.rolout: unknown field/],
+    [profile(`${valid}  handlers: [{name: runc, default: yes}]\n`), undefined],
+    [profile(valid).replace('pool: workers', 'pool: on'), /matchLabels\.pool: Invalid value: write string/],
+    [profile('  engine: {<<: {name: containerd}}\n'), undefined],
+    [profile(`${valid}  rollout: {maxUnavailable: 99999999999999999999}\n`), /maxUnavailable: Invalid value/],
+  ]
+  for (const [text, wanted] of cases) {
+    const { problems } = judge(text)
+    if (wanted) t.match(problems.join('\n'), wanted, text)
+    t.equal(problems.length, wanted ? 1 : 0, problems.join('; ') || text)
+  }
+  t.strictSame(judge(profile(`${valid}  rollout:\n`)).objects, judge(profile(valid)).objects, 'nobody meets the nulls')
+})
+
 t.test('documents: others are skipped with a word, empty ones without, Lists are opened', async (t) => {
   const good = profile('  engine: {name: containerd}\n')
   const bad = profile('  engine: {name: docker}\n')
