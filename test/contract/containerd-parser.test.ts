@@ -247,7 +247,7 @@ for (const engine of engines) {
       t.same(driversIn(ours), driversIn(theirs))
       const found = { ...foundFor(engine, path, main.bytes!), configFiles: [main, ...imports] as const }
       const edits = renderConfig(found, { ...small, cgroupDriver: 'cgroupfs' }, new Map())
-      if (major < 2) return t.match(edits, { reason: 'ConfigImported', message: /10-a\.toml is imported/ })
+      if (major < 2) return t.match(edits, { reason: 'ConfigImported', message: /10-a\.toml:2 is imported/ })
       return t.equal(
         await validate(host, found, edits as FileEdit[], { ...small, cgroupDriver: 'cgroupfs' }),
         undefined,

@@ -330,6 +330,18 @@ t.test('CNI plugins that lie where the program does not look', async (t) => {
     /cni\]\n.*bin_dirs = \["\/opt\/cni\/bin", "\/usr\/lib\/cni"\]/s,
   )
   t.notMatch(render(where(single, '2.3.7', debian), {}).text, /bin_dir =/)
+  for (const [version, text, message] of [
+    [
+      '2.3.7',
+      `version = 3\n${list}\nbin_dir = "/x"\n`,
+      /x\.toml:3 is .*: write bin_dirs = \["\/x","\/usr\/lib\/cni"\]/,
+    ],
+    ['2.3.7', `${list}\nbin_dirs = ["/x"]\n`, /x\.toml:2 is .*: write bin_dirs = \["\/x","\/usr\/lib\/cni"\]/],
+    ['2.0.4', `version = 3\n${list}\nbin_dir = "/x"\n`, /x\.toml:3 is .*: write bin_dir = "\/usr\/lib\/cni"/],
+  ] as const) {
+    const files = found('version = 3\n', version, { '/etc/x.toml': text })
+    t.match(refusal({ ...files, ...debian }, {}), { reason: 'ConfigOverridden', message }, 'an import decides')
+  }
   for (const fine of [{ cniFolders: ['/opt/cni/bin'], cniDefaults: ['/opt/cni/bin/'] }, { cniFolders: [] }]) {
     t.same(render(where('version = 3\n', '2.3.7', fine), {}).edits, [])
   }
@@ -381,7 +393,7 @@ t.test('refused, with the file, the line and what to do', async (t) => {
       'import on 1.x',
       found('version = 2\n', '1.7.24', { '/etc/x.toml': `version = 2\n[${cri}]\n` }),
       'ConfigImported',
-      /\/etc\/x\.toml is imported.*replaces/,
+      /\/etc\/x\.toml:2 is imported.*replaces/,
     ],
     [
       'import on 2.x',
@@ -389,7 +401,15 @@ t.test('refused, with the file, the line and what to do', async (t) => {
         '/etc/containerd/conf.d/99-nvidia.toml': `version = 2\n[${cri}.containerd.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`,
       }),
       'ConfigOverridden',
-      /99-nvidia\.toml is imported and decides over .*runtimes\.nvidia\.options\.SystemdCgroup, which must be true/,
+      /99-nvidia\.toml:2 is imported and decides over .*runtimes\.nvidia\.options\.SystemdCgroup, which must be true/,
+    ],
+    [
+      'import without a version on 2.x, in keys of another one than the main file',
+      found('version = 3\n', '2.3.7', {
+        '/etc/x.toml': `\n[${cri}.containerd.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n[${cri}.containerd.runtimes.nvidia.options]\nSystemdCgroup = false\n`,
+      }),
+      'ConfigOverridden',
+      /x\.toml:5 is imported and decides over plugins\.io\.containerd\.grpc\.v1\.cri\..*SystemdCgroup, which must be true/,
     ],
     [
       'import of one key on 2.x',
@@ -397,7 +417,7 @@ t.test('refused, with the file, the line and what to do', async (t) => {
         '/etc/x.toml': `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = false\n`,
       }),
       'ConfigOverridden',
-      /\/etc\/x\.toml/,
+      /\/etc\/x\.toml:2 is imported/,
     ],
   ]
   for (const [name, where, reason, message] of cases) t.match(refusal(where, wanted), { reason, message }, name)

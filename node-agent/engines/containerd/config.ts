@@ -5,10 +5,10 @@ import { edited, originalOf, treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
 import { type Change, isTable, parseTree, same, type Tree, tableAt, valueAt } from '../toml/tree.ts'
 import { cniWishes } from './cni.ts'
-import { documentsOf, groundwork } from './documents.ts'
+import { documentsOf, groundwork, placeOf, type Source } from './documents.ts'
 import { migrated } from './migrate.ts'
 import { isAtLeast, layoutOf, majorOf } from './paths.ts'
-import { type Document, effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
+import { effectiveView, filePath, hasCri, merge, viewOf } from './view.ts'
 import { wishesOf } from './wishes.ts'
 
 /** The main file with the target in it; nothing when it has that already. */
@@ -105,13 +105,14 @@ function checkDefault(
 }
 
 /** 1.x lets an import replace the whole plugin section; and a handler that only an import defines cannot be half of the main file's. */
-function checkReachable(documents: readonly Document[], wishes: readonly Change[], major: number): void {
+function checkReachable(documents: readonly Source[], wishes: readonly Change[], major: number): void {
   const [main, ...imports] = documents
   const replacing = major < 2 ? imports.find(hasCri) : undefined
   if (replacing) {
+    const section = layoutOf(replacing.version).sections.find((each) => valueAt(replacing.tree, each) !== undefined)
     throw new Refused(
       'ConfigImported',
-      `${replacing.path} is imported by ${main!.path} and replaces its CRI section as a whole (containerd 1.x does not merge them): move its CRI settings into ${main!.path} and remove the import`,
+      `${placeOf(replacing, section ?? [])} is imported by ${main!.path} and replaces its CRI section as a whole (containerd 1.x does not merge them): move its CRI settings into ${main!.path} and remove the import`,
     )
   }
   for (const { path, value } of wishes) {
@@ -123,7 +124,7 @@ function checkReachable(documents: readonly Document[], wishes: readonly Change[
 }
 
 /** Imported files win over the main one on 2.x. */
-function checkOverrides(documents: readonly Document[], wishes: readonly Change[], major: number): void {
+function checkOverrides(documents: readonly Source[], wishes: readonly Change[], major: number): void {
   const view = effectiveView(documents, major)
   for (const wish of wishes) {
     if (same(valueAt(view, wish.path), wish.value)) continue
@@ -132,10 +133,10 @@ function checkOverrides(documents: readonly Document[], wishes: readonly Change[
   }
 }
 
-function overridden(owner: Document, { path, value }: Change): Refused {
-  const key = filePath(layoutOf(owner.version), path).join('.')
+function overridden(owner: Source, { path, value }: Change): Refused {
+  const key = filePath(layoutOf(owner.version), path)
   return new Refused(
     'ConfigOverridden',
-    `${owner.path} is imported and decides over ${key}, which must be ${JSON.stringify(value)}: write that value there, or remove the key from it`,
+    `${placeOf(owner, key)} is imported and decides over ${key.join('.')}, which must be ${JSON.stringify(value)}: write that value there, or remove the key from it`,
   )
 }

@@ -3,19 +3,39 @@ import type { FileFound, Found } from '../engine.ts'
 import { Refused, textOf } from '../refused.ts'
 import { treeOf } from '../toml/file.ts'
 import { lineOf } from '../toml/statements.ts'
-import { type Change, type Tree, tableAt } from '../toml/tree.ts'
+import { type Change, type Path, type Tree, tableAt } from '../toml/tree.ts'
 import { criPlugins, majorOf, newestVersion, versionForNew } from './paths.ts'
-import type { Document } from './view.ts'
+import { type Document, hasCri } from './view.ts'
+
+/** A document whose places can be named. */
+export interface Source extends Document {
+  readonly text: string
+}
+
+/** Where a file says what is at the path, for people. */
+export function placeOf({ path, text }: Source, key: Path): string {
+  return `${path}:${lineOf(text, key)}`
+}
 
 /** The main file first. A file without any key counts as one of the version that a new file would have. */
-export function documentsOf(found: Found, main: FileFound): readonly [Document, ...Document[]] {
+export function documentsOf(found: Found, main: FileFound): readonly [Source, ...Source[]] {
   const [, ...imports] = found.configFiles
   const version = versionOf(found, main)
+  const major = majorOf(found.observed.engine?.version)
   const documents = imports.map((file) => {
-    const tree = treeOf(file)
-    return checked({ path: file.path, tree, version: numberOf(tree) ?? version }, file)
+    const source = { path: file.path, tree: treeOf(file), text: textOf(file.path, file.bytes) }
+    return checked({ ...source, version: numberOf(source.tree) ?? spelledVersion(source, { major, version }) })
   })
-  return [{ path: main.path, tree: treeOf(main), version }, ...documents]
+  return [{ path: main.path, tree: treeOf(main), version, text: textOf(main.path, main.bytes) }, ...documents]
+}
+
+/** An import without a version: 1.x reads it as it reads the main file, 2.x takes the keys of every version in it. */
+function spelledVersion(
+  source: Omit<Document, 'version'>,
+  { major, version }: { major: number; version: number },
+): number {
+  const spelled = [2, 3].find((each) => hasCri({ ...source, version: each }))
+  return major < 2 ? version : (spelled ?? version)
 }
 
 /** What makes the file one that says its version and has the CRI plugin: Docker's packages bring one that does neither. */
@@ -61,13 +81,12 @@ function isOfAnyVersion(tree: Tree): boolean {
   return Object.keys(tableAt(tree, ['plugins'])).length === 0 && named.every((plugin) => plugin.startsWith('io.'))
 }
 
-function checked(document: Document, file: FileFound): Document {
-  const plugin = disabledPlugins(document.tree).find((each) => criPlugins.includes(each))
-  if (plugin === undefined) return document
-  const line = lineOf(textOf(file.path, file.bytes), ['disabled_plugins'])
+function checked(source: Source): Source {
+  const plugin = disabledPlugins(source.tree).find((each) => criPlugins.includes(each))
+  if (plugin === undefined) return source
   throw new Refused(
     'CriDisabled',
-    `${file.path}:${line} disables containerd's CRI plugin ("${plugin}" in disabled_plugins), so no kubelet can use it: remove "${plugin}" from that list`,
+    `${placeOf(source, ['disabled_plugins'])} disables containerd's CRI plugin ("${plugin}" in disabled_plugins), so no kubelet can use it: remove "${plugin}" from that list`,
   )
 }
 
