@@ -7,16 +7,22 @@ function isOf(image: Image, { image: named, imageRef }: Container): boolean {
   return names.includes(imageRef) || (named !== undefined && names.includes(named.image))
 }
 
-/**
- * Tags of the images that containers were made from, and those of `earlier` that are still there, each once. An image
- * without a tag cannot be asked for by one.
- */
-export async function imagesInUse(client: CriClient, earlier: readonly string[]): Promise<readonly string[]> {
+export interface ImagesInUse {
+  /** Tags, each once. An image without a tag cannot be asked for by one. */
+  readonly names: readonly string[]
+  /** What they take in the engine's store, layers that they share once for each. */
+  readonly bytes: number
+}
+
+/** The images that containers were made from, and those of `earlier` (tags) that are still there. */
+export async function imagesInUse(client: CriClient, earlier: readonly string[]): Promise<ImagesInUse> {
   const { containers } = await client.call('listContainers', {})
   const { images } = await client.call('listImages', {})
   const wasUsed = ({ repoTags }: Image): boolean => repoTags.some((tag) => earlier.includes(tag))
   const used = images.filter((image) => wasUsed(image) || containers.some((container) => isOf(image, container)))
-  return [...new Set(used.flatMap(({ repoTags }) => repoTags))].sort()
+  const names = [...new Set(used.flatMap(({ repoTags }) => repoTags))].sort()
+  const named = used.filter(({ repoTags }) => repoTags.length > 0)
+  return { names, bytes: Number(named.reduce((sum, { size }) => sum + size, 0n)) }
 }
 
 /** What images take on disk, as the engine counts it; undefined when it has not counted yet. */

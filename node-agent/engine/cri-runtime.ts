@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../kube/clock.ts'
 import { CriClient } from '../cri/client.ts'
 import { type PodSandbox, PodSandboxState } from '../cri/gen/runtime.ts'
-import { imageBytes, imagesInUse, pullMissing } from '../cri/images.ts'
+import { type ImagesInUse, imageBytes, imagesInUse, pullMissing } from '../cri/images.ts'
 import { removeAllSandboxes } from '../cri/sandboxes.ts'
 import { waitForCri } from '../cri/wait.ts'
 import { cleanUpProofs } from '../proof/clean-up.ts'
@@ -30,8 +30,8 @@ async function withClient<T>(endpoint: string, act: (client: CriClient) => Promi
   }
 }
 
-/** Tags of the images that containers behind an endpoint were made from, and of those that were in use earlier. */
-export function imagesAt(endpoint: string, earlier: readonly string[]): Promise<readonly string[]> {
+/** The images that containers behind an endpoint were made from, and those that were in use earlier. */
+export function imagesAt(endpoint: string, earlier: readonly string[]): Promise<ImagesInUse> {
   return withClient(endpoint, (client) => imagesInUse(client, earlier))
 }
 

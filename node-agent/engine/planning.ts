@@ -3,6 +3,7 @@ import { finalizer } from '../../crds/protocol.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { detectCni } from '../cni/cni.ts'
 import { dependentPlugin } from '../cni/network.ts'
+import type { ImagesInUse } from '../cri/images.ts'
 import { crictlPath } from '../crictl/render.ts'
 import { checkPlan } from '../detect/check.ts'
 import type { Observation } from '../detect/observation.ts'
@@ -35,8 +36,8 @@ export interface Planning {
   readonly host: Host
   readonly staging: Staging
   readonly clock: Clock
-  /** Tags of the images that containers behind a CRI endpoint were made from, and of the earlier ones that it still holds. */
-  readonly imagesInUse: (endpoint: string, earlier: readonly string[]) => Promise<readonly string[]>
+  /** The images that containers behind a CRI endpoint were made from, and the earlier ones that it still holds. */
+  readonly imagesInUse: (endpoint: string, earlier: readonly string[]) => Promise<ImagesInUse>
   /** What the images behind a CRI endpoint take on disk; undefined when the engine does not know. */
   readonly imageBytes: (endpoint: string) => Promise<number | undefined>
   readonly stateFolder: string
@@ -133,12 +134,13 @@ async function imagesOf(planning: Planning, composing: Composing): Promise<Image
   const { engine, kubelet, observed } = observation
   if (!plan.target || !engine || plan.action !== 'DrainSwitch') return {}
   const endpoint = kubelet?.endpoint ?? endpointOf(engine)
-  const used = await planning.imagesInUse(endpoint, imagesPrepared(memory, order)).catch(() => [])
+  const none: ImagesInUse = { names: [], bytes: 0 }
+  const used = await planning.imagesInUse(endpoint, imagesPrepared(memory, order)).catch(() => none)
   // The image of the proof is on a node whose agent runs from it, and on no other.
   const needed = [planning.embedded ? undefined : order.image, observed.sandboxImage].filter(
     (name) => name !== undefined,
   )
-  const names = [...new Set([...needed, ...used])]
+  const names = [...new Set([...needed, ...used.names])]
   const { host, stateFolder } = planning
   const hostAhead = to.staged ? ahead(host, to.staged) : host
   return planImages(
@@ -149,6 +151,7 @@ async function imagesOf(planning: Planning, composing: Composing): Promise<Image
       ...(to.staged && { staged: to.staged }),
       target: plan.target,
       names,
+      bytes: used.bytes,
       stateFolder,
     },
   )
@@ -200,7 +203,7 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
     masked(states, sidesOf(composing, states).to.units) ??
     (await checkPlan(to.staged ? ahead(host, to.staged) : host, to, plan))
   if (refusal) return refusal
-  const { images, shown } = await imagesOf(planning, composing)
+  const { archiveBytes, images, shown } = await imagesOf(planning, composing)
   const proof = await proofPart(planning, observation)
   const isToNone = to.engine.name === 'none'
   return {
@@ -209,6 +212,7 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
     notes: [...plan.notes, ...(isToNone ? [] : proof.notes)],
     change: { ...changeOf(composing, states, images), ...(!isToNone && proof.change) },
     ...(shown && { images: shown }),
+    ...(archiveBytes !== undefined && { archiveBytes }),
     ...(await left(planning, composing)),
   }
 }

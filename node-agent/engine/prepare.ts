@@ -15,6 +15,7 @@ import type { Host } from '../host/host.ts'
 import type { Memory } from '../journal/memory.ts'
 import type { Change, FileRecord, Order, Shown } from '../journal/records.ts'
 import type { Store } from '../journal/store.ts'
+import { reserveBytes } from '../sources/folders.ts'
 import { isFor } from './machine.ts'
 
 /** A plan for this node, as detection and planning make it. */
@@ -23,6 +24,8 @@ export interface Planned {
   readonly change: Omit<Change, 'files'>
   readonly changes: NonNullable<NodeRuntimeStatus['changes']>
   readonly notes: NonNullable<NodeRuntimeStatus['notes']>
+  /** What the archive of images that the change carries may take. */
+  readonly archiveBytes?: number
   /** What is known of images beforehand. */
   readonly images?: NonNullable<NodeRuntimeStatus['images']>
   /** What the store of the engine that is left takes on disk. */
@@ -87,6 +90,15 @@ async function noSpace({ host, store }: Preparing, edits: readonly FileEdit[]): 
   return undefined
 }
 
+/** The archive lies on the host between the two stores. */
+async function noArchiveSpace({ host, store }: Preparing, { archiveBytes }: Planned): Promise<Refusal | undefined> {
+  if (archiveBytes === undefined) return undefined
+  const free = await host.freeBytes(store.folder)
+  if (free >= archiveBytes + reserveBytes) return undefined
+  const message = `${store.folder} has ${free} bytes left, the archive of the images that go along may take ${archiveBytes}, and ${reserveBytes} stay free: free some space there, or write migration.images: pull.`
+  return { reason: 'NoSpace', message }
+}
+
 export async function pastsOf({ store }: Pick<Preparing, 'store'>, memory: Memory): Promise<Pasts> {
   const pasts = new Map<string, Past>()
   for (const [path, record] of Object.entries(memory.files)) {
@@ -109,7 +121,10 @@ export async function prepare(
     const { observed, plan } = await preparing.plan(order, await pastsOf(preparing, memory), memory)
     if (isRefusal(plan)) return { ...plan, observed }
     const { change, changes, edits, images, notes, reclaimableBytes } = plan
-    const refusal = harsherThanPrepared(order, memory, change.action) ?? (await noSpace(preparing, edits))
+    const refusal =
+      harsherThanPrepared(order, memory, change.action) ??
+      (await noSpace(preparing, edits)) ??
+      (await noArchiveSpace(preparing, plan))
     if (refusal) return { ...refusal, observed }
     const told = {
       ...(notes.length > 0 && { notes }),

@@ -336,6 +336,7 @@ t.test('images in use: by any of their names, and earlier ones that are still th
   const image = (id: string, ...repoTags: string[]) => ({
     ...Image.decode(none),
     id,
+    size: 10n ** BigInt(id),
     repoTags,
     repoDigests: [`x@${id}`],
   })
@@ -345,6 +346,6 @@ t.test('images in use: by any of their names, and earlier ones that are still th
       listContainers: () => ({ containers: ['1', 'x@4'].map((imageRef) => ({ ...Container.decode(none), imageRef })) }),
     },
   })
-  t.same(await imagesInUse(client, []), ['b:1', 'b:latest'])
-  t.same(await imagesInUse(client, ['c:1', 'gone:1']), ['b:1', 'b:latest', 'c:1'])
+  t.same(await imagesInUse(client, []), { names: ['b:1', 'b:latest'], bytes: 10 }, 'one without a tag is not carried')
+  t.same(await imagesInUse(client, ['c:1', 'gone:1']), { names: ['b:1', 'b:latest', 'c:1'], bytes: 1010 })
 })

@@ -55,7 +55,7 @@ export interface FakeContainer {
   readonly hostFiles: string[]
 }
 
-const theImage = { id: 'sha256:1', repoTags: ['drydock.dev/agent:1'], repoDigests: [] }
+const theImage = { id: 'sha256:1', repoTags: ['drydock.dev/agent:1'], repoDigests: [], size: 0n }
 const definitions = [RuntimeServiceDefinition, ImageServiceDefinition] as const
 let addresses = 0
 

@@ -1,9 +1,16 @@
 import t from 'tap'
+import { planImages } from '../../node-agent/engine/image-plan.ts'
+import { type Planned, prepare } from '../../node-agent/engine/prepare.ts'
 import { images as ofContainerd } from '../../node-agent/engines/containerd/images.ts'
 import { images as ofCrio } from '../../node-agent/engines/crio/images.ts'
+import { crio } from '../../node-agent/engines/crio/index.ts'
 import { images as ofDocker } from '../../node-agent/engines/docker/images.ts'
+import { docker } from '../../node-agent/engines/docker/index.ts'
 import { platform } from '../../node-agent/engines/image-programs.ts'
 import type { Host } from '../../node-agent/host/host.ts'
+import { nodeDisk } from '../../node-agent/host/node-disk.ts'
+import { freshMemory } from '../../node-agent/journal/memory.ts'
+import { Store } from '../../node-agent/journal/store.ts'
 import { type HostOf, hostOf } from './detect-host.ts'
 
 const archive = '/var/lib/drydock/images.tar'
@@ -128,4 +135,27 @@ t.test('a program that fails is told of, with what it said', async (t) => {
   await t.rejects(ofDocker.import(host, archive, 1_000), {
     message: `"/usr/bin/docker load --quiet --input ${archive}" ended with code 1: no space left`,
   })
+})
+
+t.test('an archive that would fill the disk is refused before the drain', async (t) => {
+  const programs = { '/usr/bin/docker x': '', '/usr/bin/podman x': '' }
+  const planned = async (images: 'transfer' | 'pull', free: number) => {
+    const host = hostOf({ files: {}, programs, free })
+    const target = { engine: { name: 'cri-o' }, migration: { images } } as const
+    const input = { from: docker, to: crio, target, names, bytes: 40e9, stateFolder: '/var/lib/drydock' }
+    const { archiveBytes, images: carried } = await planImages({ host, hostAhead: host }, input)
+    const side = { name: 'docker', units: [], endpoint: '' } as const
+    const change = { action: 'DrainSwitch', from: side, to: side, units: [], image: 'agent', images: carried } as const
+    const plan = { edits: [], changes: [], notes: [], change, archiveBytes } as unknown as Planned
+    const store = new Store(nodeDisk, '/var/lib/drydock')
+    const preparing = { host, store, machineID: 'm', plan: async () => ({ observed: {}, plan }) }
+    return prepare(preparing, { permit: 'Prepare', revision: 'r', attempt: 1 }, freshMemory('m'))
+  }
+  t.match(await planned('transfer', 40e9), {
+    reason: 'NoSpace',
+    message:
+      /^\/var\/lib\/drydock has 40000000000 bytes left, .* may take 40000000000, .*: free some space there, or write migration\.images: pull\.$/,
+  })
+  t.match(await planned('transfer', 41e9), { shown: { action: 'DrainSwitch' } })
+  t.match(await planned('pull', 1e9), { shown: { action: 'DrainSwitch' } })
 })

@@ -392,6 +392,7 @@ export interface Image {
   id: string;
   repoTags: string[];
   repoDigests: string[];
+  size: bigint;
 }
 
 export interface ListImagesRequest {
@@ -3841,7 +3842,7 @@ export const ImageStatusResponse: MessageFns<ImageStatusResponse> = {
 };
 
 function createBaseImage(): Image {
-  return { id: "", repoTags: [], repoDigests: [] };
+  return { id: "", repoTags: [], repoDigests: [], size: 0n };
 }
 
 export const Image: MessageFns<Image> = {
@@ -3854,6 +3855,12 @@ export const Image: MessageFns<Image> = {
     }
     for (const v of message.repoDigests) {
       writer.uint32(26).string(v!);
+    }
+    if (message.size !== 0n) {
+      if (BigInt.asUintN(64, message.size) !== message.size) {
+        throw new globalThis.Error("value provided for field message.size of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.size);
     }
     return writer;
   },
@@ -3893,6 +3900,14 @@ export const Image: MessageFns<Image> = {
             }
 
             message.repoDigests.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.size = reader.uint64() as bigint;
             continue;
           }
         }
