@@ -13,7 +13,7 @@ const defaultDrainTimeout = '10m'
 
 /** The node is out of service for this order already: it is drained, then switched. */
 export function isStarted(member: Known, wish: Wish): Stage | undefined {
-  const { node, runtime, drain } = member
+  const { node, runtime, drain, drainSince } = member
   const { profile, now } = wish
   const since = startedAt(member)
   // Without our cordon it was a person's that stood in for ours. Whoever took it away put the node back into service:
@@ -31,11 +31,11 @@ export function isStarted(member: Known, wish: Wish): Stage | undefined {
     return { at: 'underWay', why: draining(name), decision: cordon(name, runtime, wish) }
   }
   if (drain?.state === 'drained') return { at: 'underWay', why: draining(name), decision: permitSwitch(member, wish) }
+  // Not from the cordon: the operator may have been away since, and the pods only need to be asked.
   const deadline =
-    Math.min(Date.parse(since) || 0, now.getTime()) +
+    Math.min(drainSince?.getTime() ?? now.getTime(), now.getTime()) +
     parseDuration(profile.spec.rollout?.drain?.timeout ?? defaultDrainTimeout)
-  // After a restart the drain is unknown until the pods were looked at: they may all be gone.
-  if (now.getTime() < deadline || !drain) {
+  if (now.getTime() < deadline) {
     const why = drain ? until(name, drain, { since, deadline }) : draining(name)
     const decision: Decision = { kind: 'Drain', node: name }
     return { at: 'underWay', why, decision, lookAgainMilliseconds: Math.max(1_000, deadline - now.getTime()) }
@@ -64,8 +64,8 @@ function until(name: string, drain: DrainProgress, { since, deadline }: { since:
 
 const clockTime = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`
 
-function drainTimeout(node: string, drain: DrainProgress): Reason {
-  const because = drain.state === 'draining' ? drain.why.message : `${node} was not drained`
+function drainTimeout(node: string, drain: DrainProgress | undefined): Reason {
+  const because = drain?.state === 'draining' ? drain.why.message : `The pods of ${node} could not be listed`
   const message = `${because}; the node was given back unchanged when rollout.drain.timeout was over`
   return { reason: 'DrainTimeout', message }
 }

@@ -105,6 +105,8 @@ export interface Member {
   readonly runtime: NodeRuntime | undefined
   readonly intent: Intent
   readonly drain: DrainProgress | undefined
+  /** Since when this process has been draining the node; undefined: it has not begun to. */
+  readonly drainSince: Date | undefined
   /** For how long the Node has been compared after Proven, with the API server reachable. In milliseconds. */
   readonly gateMilliseconds: number
 }

@@ -169,6 +169,7 @@ const disturb = (sim: SimulatedCluster, step: Step): void => {
       return
     case 'forget':
       sim.drains.clear()
+      sim.drainStarts.clear()
       sim.gate.clear()
       return
     case 'vanish':

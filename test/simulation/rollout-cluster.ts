@@ -58,6 +58,7 @@ export class SimulatedCluster {
   readonly runtimes = new Map<string, NodeRuntime>()
   readonly reports = new Map<string, MigrationReport>()
   readonly drains = new Map<string, DrainProgress>()
+  readonly drainStarts = new Map<string, Date>()
   readonly gate = new Map<string, number>()
   /** How the next change of a node ends; Committed when not said. */
   readonly fates = new Map<string, Fate>()
@@ -118,6 +119,7 @@ export class SimulatedCluster {
     this.nodes.delete(name)
     this.runtimes.delete(name)
     this.drains.delete(name)
+    this.drainStarts.delete(name)
   }
 
   setReady(name: string, ready: boolean): void {
@@ -180,6 +182,7 @@ export class SimulatedCluster {
       view: viewOf,
       window: ({ spec }) => spec.rollout?.window && openingOf(spec.rollout.window, this.now),
       drain: (node) => this.drains.get(node),
+      drainSince: (node) => this.drainStarts.get(node),
       gateMilliseconds: ({ metadata }) => this.gate.get(metadata.name) ?? 0,
       gates: () => (this.asked.has('gates') ? fresh(this.gateSays) : undefined),
       evictions: (node) => (this.asked.has(node) ? fresh(heldBy(node, this.heldPods)) : undefined),
@@ -237,19 +240,21 @@ export class SimulatedCluster {
         return
       }
       case 'Drain':
-        if (!this.blockedDrains.has(decision.node)) {
-          this.drains.set(decision.node, { state: 'drained', podsEvicted: 1, milliseconds: 5 })
-          return
-        }
-        this.drains.set(decision.node, {
-          state: 'draining',
-          podsEvicted: 0,
-          why: { reason: 'DisruptionBudget', message: 'PDB shop/cart allows 0 disruptions' },
-        })
+        this.#drain(decision.node)
         return
       default:
         await this.#onNode(profile, decision)
     }
+  }
+
+  #drain(node: string): void {
+    if (!this.drainStarts.has(node)) this.drainStarts.set(node, this.now)
+    const why = { reason: 'DisruptionBudget', message: 'PDB shop/cart allows 0 disruptions' }
+    const isBlocked = this.blockedDrains.has(node)
+    this.drains.set(
+      node,
+      isBlocked ? { state: 'draining', podsEvicted: 0, why } : { state: 'drained', podsEvicted: 1, milliseconds: 5 },
+    )
   }
 
   async #onNode(profile: RuntimeProfile, decision: Extract<Decision, { node: string }>): Promise<void> {
@@ -428,10 +433,12 @@ export class SimulatedCluster {
 
   /** Drains that no plan asks for any more. */
   forgetDrains(): void {
-    for (const node of this.drains.keys()) {
+    for (const node of this.drainStarts.keys()) {
       const runtime = this.runtimes.get(node)
       const { unschedulable, taints } = this.nodes.get(node)?.spec ?? {}
-      if (runtime?.spec?.permit !== 'Prepare' || !(unschedulable || taints)) this.drains.delete(node)
+      if (runtime?.spec?.permit === 'Prepare' && (unschedulable || taints)) continue
+      this.drains.delete(node)
+      this.drainStarts.delete(node)
     }
   }
 }

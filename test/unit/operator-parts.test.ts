@@ -627,3 +627,27 @@ t.test(
     t.match(silent.lines.at(-1), /^Drydock has left the cluster, but not the nodes a: /)
   },
 )
+
+t.test('time in which nobody drains a node does not count against its drain', async (t) => {
+  const sim = new SimulatedCluster()
+  sim.addNode('a')
+  sim.apply('p', spec({ rollout: { drain: { timeout: '10m' } } }))
+  const drainFor = async (minutes: number, { controller, drained } = controllerOver(sim, () => undefined)) => {
+    for (let minute = 0; minute < minutes; minute++) {
+      await controller.reconcile('p')
+      sim.agentStep('a')
+      sim.wait(1)
+    }
+    return [...drained]
+  }
+  t.same(await drainFor(8), ['a'])
+  sim.wait(60)
+  t.same(await drainFor(10), ['a'], 'another operator has its own ten minutes')
+  const last = controllerOver(sim, () => undefined)
+  t.same(await drainFor(10, last), ['a'])
+  t.same(await drainFor(2, last), [])
+  t.match(
+    sim.profiles.get('p')?.status?.message,
+    /the node was given back unchanged when rollout.drain.timeout was over/,
+  )
+})

@@ -362,6 +362,20 @@ t.test('a drain that takes too long gives the node back and counts as a failure'
   t.equal([...sim.reports.values()][0]?.status?.nodes?.[0]?.result, 'Skipped')
 })
 
+t.test('a drain that nothing is heard of takes too long, too', async (t) => {
+  const sim = cluster('a')
+  sim.blockedDrains.add('a')
+  sim.apply('p', spec({ rollout: { drain: { timeout: '10m' } } }))
+  await sim.settle()
+  sim.drains.clear()
+  sim.wait(9)
+  t.same(of(sim.plan('p')?.decisions ?? [], 'Drain', 'GiveUp'), ['Drain a'])
+  sim.now = new Date(sim.now.getTime() + (sim.plan('p')?.lookAgainMilliseconds ?? 0))
+  t.match(sim.plan('p')?.decisions, [
+    { kind: 'GiveUp', gaveUp: { message: /^The pods of a could not be listed; the/ } },
+  ])
+})
+
 t.test('a commit waits for the Node, and is rolled back when the Node does not follow', async (t) => {
   const cases: [string, (sim: SimulatedCluster) => void, string][] = [
     ['not Ready', (sim) => sim.setReady('a', false), 'NodeNotReady'],

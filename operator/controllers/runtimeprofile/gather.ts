@@ -18,6 +18,7 @@ export interface Stores {
 export interface Memory {
   readonly view: (node: NodeObject) => NodeView
   readonly drain: (node: string) => DrainProgress | undefined
+  readonly drainSince: (node: string) => Date | undefined
   readonly gateMilliseconds: (runtime: NodeRuntime) => number
   readonly window: (profile: RuntimeProfile) => Opening | undefined
   readonly gates: (profile: RuntimeProfile) => Look | undefined
@@ -39,7 +40,8 @@ export function gather(profile: RuntimeProfile, stores: Stores, memory: Memory):
     const gateMilliseconds = runtime ? memory.gateMilliseconds(runtime) : 0
     const look = memory.evictions(node.name)
     if (look) evictions.set(node.name, look)
-    members.push({ node, runtime, intent, drain: memory.drain(node.name), gateMilliseconds })
+    const drain = memory.drain(node.name)
+    members.push({ node, runtime, intent, drain, drainSince: memory.drainSince(node.name), gateMilliseconds })
   }
   const { name, uid } = profile.metadata
   const named = stores.reports.list().filter(({ spec }) => spec.profile === name)
