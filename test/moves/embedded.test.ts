@@ -138,6 +138,14 @@ t.test(
         t.same(differences(before, await imageAt(bed, node)), [], 'a dry run touches nothing')
         t.equal(await bed.shell(node, 'ls -A /opt/drydock/engines 2>/dev/null || true'), '', 'and keeps no program')
 
+        const mistyped = await drydock('apply', '/root/one.yaml', '--image-archive', '/root/nowhere.tar', '-o', 'json')
+        t.match(status(mistyped), { phase: 'Refused', reason: 'ArchiveMissing', message: /correct --image-archive/ })
+        t.same(
+          differences(before, await imageAt(bed, node)),
+          [],
+          'a missing archive is told before anything is touched',
+        )
+
         const applied = await drydock('apply', '/root/one.yaml', ...brought)
         t.equal(applied.code, 0, applied.stdout)
         t.match(status(applied), {
