@@ -1,20 +1,27 @@
+import type { RuntimeProfile } from '../../crds/types.gen.ts'
 import { isOut } from '../../operator/rollout/availability.ts'
 import { list, shareOf } from '../../operator/rollout/budget.ts'
+import { selects } from '../../operator/rollout/selector.ts'
 import type { NodeView } from '../../operator/rollout/types.ts'
 import type { Look } from './cluster.ts'
 import type { Finding } from './finding.ts'
 
 export const nodeService = (look: Look): readonly Finding[] => {
-  const out = look.nodes.map(({ view }) => view).filter((view) => isOut(view) && !view.cordon)
-  return [...look.profiles.flatMap(({ metadata }) => spent(look, metadata.name, out)), ...out.map(single)]
+  const out = look.nodes.map(({ view }) => view).filter(isOutForOthers)
+  return [...look.profiles.flatMap((profile) => spent(look, profile)), ...out.map(single)]
 }
 
-/** Nodes that are out for other reasons count: they may leave no place for the next. */
-const spent = ({ nodes, profiles }: Look, name: string, out: readonly NodeView[]): readonly Finding[] => {
-  const profile = profiles.find(({ metadata }) => metadata.name === name)
-  const members = nodes.filter((node) => node.profiles.includes(name)).map(({ view }) => view)
-  const limit = shareOf(profile?.spec.rollout?.maxUnavailable, members.length)
-  const gone = members.filter((view) => out.includes(view)).map((view) => view.name)
+const isOutForOthers = (view: NodeView): boolean => isOut(view) && !view.cordon
+
+/**
+ * Nodes that are out for other reasons count: they may leave no place for the next. All that the profile selects are
+ * looked at, however few the question is about.
+ */
+const spent = ({ nodes, everyNode }: Look, { metadata: { name }, spec }: RuntimeProfile): readonly Finding[] => {
+  if (!nodes.some(({ profiles }) => profiles.includes(name))) return []
+  const members = everyNode.filter(({ labels }) => selects(spec.nodeSelector, labels))
+  const limit = shareOf(spec.rollout?.maxUnavailable, members.length)
+  const gone = members.filter(isOutForOthers).map((view) => view.name)
   if (gone.length < limit || gone.length === members.length) return []
   return [
     {

@@ -211,6 +211,26 @@ const cases: readonly [name: string, cluster: Partial<Cluster>, findings: readon
     ],
   ],
   [
+    'no place left because of a node that was not asked about',
+    {
+      nodes: [node('w1', { cordoned: true }), node('w2'), node('w3')],
+      profiles: [profile('p')],
+      runtimes: ['w1', 'w2', 'w3'].map((name) => runtime(name)),
+    },
+    [/^Blocking \| RuntimeProfile p \| may have 1 of its nodes out of service, and w1 is already/],
+    { nodes: ['w2'] },
+  ],
+  [
+    'a share of all nodes, of which few were asked about',
+    {
+      nodes: Array.from({ length: 20 }, (_, index) => node(`n${index}`, { cordoned: index === 0 })),
+      profiles: [profile('p', { maxUnavailable: '10%' })],
+      runtimes: Array.from({ length: 20 }, (_, index) => runtime(`n${index}`)),
+    },
+    [/^Warning \| Node n0 \| is cordoned by somebody/],
+    { nodes: ['n0', 'n1'] },
+  ],
+  [
     'a node that is not Ready',
     { nodes: [node('w1', { ready: 'Unknown' }), ...two.slice(1), node('w3')] },
     [/^Warning \| Node w1 \| is not Ready/],
