@@ -194,6 +194,16 @@ async function proofPart({ embedded, host }: Planning, { kubelet }: Observation)
   }
 }
 
+/** Found out before anything is touched: it is needed when the kubelet rests already. */
+async function missingArchive({ embedded, host }: Planning): Promise<Refusal | undefined> {
+  for (const path of embedded?.archives ?? []) {
+    if ((await host.realPath(path)) === undefined) {
+      return { reason: 'ArchiveMissing', message: `there is no ${path}: correct --image-archive` }
+    }
+  }
+  return undefined
+}
+
 async function composed(planning: Planning, composing: Composing): Promise<Planned | Refusal> {
   const { host } = planning
   const { memory, observation, plan, to } = composing
@@ -201,6 +211,7 @@ async function composed(planning: Planning, composing: Composing): Promise<Plann
   const states = await statesOf(host, [...named, ...(memory.origin?.units ?? []).map(({ name }) => name)])
   const refusal =
     masked(states, sidesOf(composing, states).to.units) ??
+    (await missingArchive(planning)) ??
     (await checkPlan(to.staged ? ahead(host, to.staged) : host, to, plan))
   if (refusal) return refusal
   const { archiveBytes, images, shown } = await imagesOf(planning, composing)
@@ -265,7 +276,8 @@ export function prover(planning: Planning): Plan {
   const { host } = planning
   return async (order, _pasts, memory) => {
     const observation = await observe(host, { isEmbedded: planning.embedded !== undefined })
-    const { engine: to, observed, refusal } = observation
+    const { engine: to, observed } = observation
+    const refusal = observation.refusal ?? (await missingArchive(planning))
     if (refusal) return { observed, plan: refusal }
     if (!to) return { observed, plan: { reason: 'EngineUnknown', message: 'there is no engine on this machine' } }
     const states = await statesOf(host, to.engine.units)
