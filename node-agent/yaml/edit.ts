@@ -1,6 +1,7 @@
 /** Edits one top-level key of a YAML or JSON text in place: every other byte stays. */
 import { Document, isMap, isScalar, LineCounter, type Pair, parseAllDocuments, type Scalar, type YAMLMap } from 'yaml'
-import { Refused } from '../engines/refused.ts'
+import { isRefusal } from '../engines/engine.ts'
+import { orRefusal, Refused } from '../engines/refused.ts'
 
 export type Settings = Readonly<Record<string, unknown>>
 
@@ -21,13 +22,16 @@ export function withKey(
   const edited = pair ? replaced(text, pair, value) : inserted(text, root, `${key}`, value!)
   const { [key]: _, ...rest } = settingsOf(path, text)
   const expected = value === undefined ? rest : { ...rest, [key]: value }
-  if (!sameSettings(settingsOf(path, edited), expected)) {
-    throw new Refused(
-      'ConfigNotEditable',
-      `${path} is laid out so that ${key} cannot be changed alone: write "${key}: ${value}" on a line of its own`,
-    )
-  }
-  return edited
+  // What cannot be read any more is our text, not that of the file.
+  const found = orRefusal(() => settingsOf(path, edited))
+  if (!isRefusal(found) && sameSettings(found, expected)) return edited
+  const start = (pair?.key as Scalar | undefined)?.range?.[0] ?? 0
+  const line = text.slice(0, start).split('\n').length
+  const remedy = value === undefined ? `remove ${key}` : `write "${key}: ${value}" on a line of its own`
+  throw new Refused(
+    'ConfigNotEditable',
+    `${path}:${line} is laid out so that ${key} cannot be changed alone: ${remedy}`,
+  )
 }
 
 function rootOf(path: string, text: string): Document {
@@ -40,11 +44,22 @@ function rootOf(path: string, text: string): Document {
     const { line } = lines.linePos(error.pos[0])
     throw new Refused('ConfigInvalid', `${path}:${line} is not valid YAML (${error.message}): correct it`)
   }
-  if (others.length > 0)
-    throw new Refused('ConfigInvalid', `${path} holds ${documents.length} YAML documents, where one is expected`)
-  if (first.contents !== null && !isMap(first.contents))
+  const other = others.find((document) => !isEmpty(document))
+  if (other) {
+    const { line } = lines.linePos(other.range[0])
+    throw new Refused(
+      'ConfigInvalid',
+      `${path}:${line} begins another YAML document, where one is expected: remove it, or the other`,
+    )
+  }
+  if (!isEmpty(first) && !isMap(first.contents))
     throw new Refused('ConfigInvalid', `${path}:1 is not a map of settings`)
   return first
+}
+
+/** Such as what a "---" at the end of a file begins. */
+function isEmpty({ contents }: Document): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null)
 }
 
 function replaced(text: string, pair: Pair, value: string | undefined): string {
@@ -62,14 +77,28 @@ function replaced(text: string, pair: Pair, value: string | undefined): string {
 }
 
 function inserted(text: string, root: Document, key: string, value: string): string {
-  const map = root.contents as YAMLMap | null
+  const map = isMap(root.contents) ? (root.contents as YAMLMap) : undefined
   if (map?.flow && map.range) {
     const at = map.range[0] + 1
     return `${text.slice(0, at)}"${key}": "${value}"${map.items.length > 0 ? ', ' : ''}${text.slice(at)}`
   }
   const end = text.includes('\r\n') ? '\r\n' : '\n'
   const gap = text === '' || text.endsWith('\n') ? '' : end
-  return `${text}${gap}${key}: ${value}${gap === '' ? end : ''}`
+  const at = endOfMap(text, map)
+  const added = `${indentOf(text, map)}${key}: ${value}${gap === '' || at < text.length ? end : ''}`
+  return at < text.length ? text.slice(0, at) + added + text.slice(at) : text + gap + added
+}
+
+/** The end of the text, or the line that ends the document. */
+function endOfMap(text: string, map: YAMLMap | undefined): number {
+  const from = map?.range?.[1] ?? text.length
+  const marker = /^(?:\.{3}|-{3})(?=\s|$)/m.exec(text.slice(from))
+  return marker ? from + marker.index : text.length
+}
+
+function indentOf(text: string, map: YAMLMap | undefined): string {
+  const start = (map?.items[0]?.key as Scalar | undefined)?.range?.[0] ?? 0
+  return /(?:^|\n)( *)$/.exec(text.slice(0, start))?.[1] ?? ''
 }
 
 function sameSettings(a: Settings, b: Settings): boolean {

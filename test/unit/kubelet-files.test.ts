@@ -162,6 +162,18 @@ t.test('wherever the driver is written', async (t) => {
   t.equal(texts(edits(deep, 'systemd'))['/etc/kubelet.d/20.conf/b.conf'], 'cgroupDriver: systemd\n')
 })
 
+t.test('files whose document ends before them, and such as are indented', async (t) => {
+  const set = async (text: string) => texts(edits(await kubelet({ [config]: text }), 'systemd'))[config]
+  t.equal(await set('kind: K\n# c\n...\n'), 'kind: K\n# c\ncgroupDriver: systemd\n...\n')
+  t.equal(await set('---\r\nkind: K\r\n---\r\n'), '---\r\nkind: K\r\ncgroupDriver: systemd\r\n---\r\n')
+  t.equal(await set('kind: K\na: "---"\n---'), 'kind: K\na: "---"\ncgroupDriver: systemd\n---')
+  t.equal(await set('# c\n  kind: K\n  a: 1\n'), '# c\n  kind: K\n  a: 1\n  cgroupDriver: systemd\n')
+  t.equal(await set('  kind: K\n  a: 1'), '  kind: K\n  a: 1\n  cgroupDriver: systemd')
+  t.equal(await set('---\n'), '---\ncgroupDriver: systemd\n')
+  t.equal(await set('{"kind": "K"}\n---\n'), '{"cgroupDriver": "systemd", "kind": "K"}\n---\n')
+  t.equal(await set('cgroupDriver: cgroupfs\n...\n'), 'cgroupDriver: systemd\n...\n')
+})
+
 t.test('refused, with the place and what to do', async (t) => {
   const refused = async (files: Record<string, string>): Promise<Refusal> => {
     const result = renderKubelet(await kubelet(files), { driver: 'systemd', endpoint: undefined }, new Map())
@@ -180,7 +192,14 @@ t.test('refused, with the place and what to do', async (t) => {
     reason: 'ConfigInvalid',
     message: /config\.yaml:2 is not valid YAML/,
   })
-  t.match(await refused({ [config]: 'a: 1\n---\nb: 2\n' }), { message: /2 YAML documents/ })
+  t.match(await refused({ [config]: 'a: 1\n---\nb: 2\n' }), {
+    reason: 'ConfigInvalid',
+    message: /config\.yaml:2 begins another YAML document.*: remove it/,
+  })
+  t.match(await refused({ [config]: 'kind: K\ncgroupDriver: >-\n  cgroupfs\na: 1\n' }), {
+    reason: 'ConfigNotEditable',
+    message: /config\.yaml:2 is laid out so .*: write "cgroupDriver: systemd" on a line of its own/,
+  })
   t.match(await refused({ [config]: '- a\n' }), { message: /not a map/ })
   t.match(await refused({ [dropIn]: kubeadm[dropIn]!.replace('--config=/var/lib/kubelet/config.yaml', '') }), {
     reason: 'KubeletNotConfigurable',
