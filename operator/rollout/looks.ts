@@ -7,7 +7,7 @@ import type { Delay } from './types.ts'
 export const gateMilliseconds = 30_000
 /** For how long a disruption budget that allows nothing is believed: pods elsewhere become ready without a word. */
 export const evictionMilliseconds = 10_000
-/** For how long an answer is good to start with. */
+/** For how long an answer is good to start with, not counting the time that the other question takes meanwhile. */
 export const freeMilliseconds = 2_000
 /** When an answer is asked for and has not come. */
 const askAgainMilliseconds = 1_000

@@ -276,3 +276,33 @@ t.test('the lookout reads pods of the asked nodes, budgets once, and looks again
   t.equal(await ask(true, ...nodes), true)
   t.equal(nodes.filter((node) => lookout.evictions(node)?.why === undefined).length, 4)
 })
+
+t.test('a yes lasts while the other question is asked, however slow the API server is', async (t) => {
+  let nowMs = 0
+  const slowly = async <T>(answer: T): Promise<T> => {
+    nowMs += 3_000
+    return answer
+  }
+  const gate: Gate = { name: 'calm', object: { apiVersion: 'v1', kind: 'ConfigMap', name: 'calm' }, cel: 'true' }
+  const client = {
+    discover: async () => [{ group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: false }],
+    get: () => slowly({ metadata: { name: 'calm' } }),
+    list: () => slowly({ items: [], resourceVersion: '1' }),
+  }
+  const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs, sleep: async () => {} }
+  const lookout = new Lookout({ client: client as never, clock, metrics: noMetrics })
+  const profile = profileOf(gate)
+  const yes = (freshMilliseconds: number) => ({ why: undefined, freshMilliseconds })
+  const looks = () => [lookout.gates(profile), lookout.evictions('a')]
+  await lookout.ask(profile, [{ ask: 'gates' }])
+  nowMs += 500
+  await lookout.ask(profile, [{ ask: 'evictions', node: 'a', isRepeated: false }])
+  t.same(looks(), [yes(1_500), yes(2_000)])
+  nowMs += 1_500
+  await lookout.ask(profile, [{ ask: 'gates' }])
+  t.same(looks(), [yes(2_000), yes(500)])
+  nowMs += 1_000
+  t.same(looks(), [yes(1_000), yes(0)], 'and no longer than that')
+  await lookout.ask(profile, [{ ask: 'gates' }])
+  t.same(looks(), [yes(2_000), yes(0)], 'what is old stays old')
+})

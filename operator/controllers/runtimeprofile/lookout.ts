@@ -21,7 +21,7 @@ interface Answer {
   /** Of the rules that it was asked by: others make it void. */
   readonly rules: string
   readonly why: Reason | undefined
-  readonly atMs: number
+  atMs: number
 }
 
 type Evictions = Extract<Question, { ask: 'evictions' }>
@@ -57,7 +57,14 @@ export class Lookout {
 
   /** Answers some of the questions. False when no answer is another than before: the plan stands. */
   async ask(profile: RuntimeProfile, questions: readonly Question[]): Promise<boolean> {
-    if (questions.some(({ ask }) => ask === 'gates')) return this.#askGates(profile)
+    const fromMs = this.#nowMs()
+    const isOfGates = questions.some(({ ask }) => ask === 'gates')
+    const isNews = await (isOfGates ? this.#askGates(profile) : this.#askEvictions(profile, questions))
+    extend(isOfGates ? this.#evictions : this.#gates, this.#nowMs() - fromMs)
+    return isNews
+  }
+
+  async #askEvictions(profile: RuntimeProfile, questions: readonly Question[]): Promise<boolean> {
     const asked = questions.filter((question): question is Evictions => question.ask === 'evictions')
     const nodes = this.#choose(profile.metadata.name, asked)
     if (nodes.length === 0) return false
@@ -108,6 +115,14 @@ export class Lookout {
   #nowMs(): number {
     return this.#options.clock.monotonicMs()
   }
+}
+
+/**
+ * A yes does not grow old while the other question is asked: two that are slow to answer would outdate each other, and
+ * nothing would ever start.
+ */
+function extend(answers: ReadonlyMap<string, Answer>, milliseconds: number): void {
+  for (const answer of answers.values()) if (answer.why === undefined) answer.atMs += milliseconds
 }
 
 const gateRules = ({ metadata, spec }: RuntimeProfile): string => JSON.stringify([metadata.uid, spec.rollout?.gates])
