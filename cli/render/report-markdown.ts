@@ -1,6 +1,7 @@
 /** A MigrationReport as Markdown that also reads well as plain text. Pure. */
 import type { MigrationReport } from '../../crds/types.gen.ts'
 import { humanMilliseconds } from './duration.ts'
+import { cell, prose } from './markdown.ts'
 import { printable } from './paint.ts'
 import {
   failure,
@@ -39,18 +40,23 @@ const stepLines = ({ steps = [] }: ReportNode): string[] => [
 ]
 
 const stepLine = (title: string, steps: NonNullable<ReportNode['steps']>): string[] => {
-  const parts = steps.map(({ name, durationMilliseconds }) => `${name} ${humanMilliseconds(durationMilliseconds)}`)
+  const parts = steps.map(
+    ({ name, durationMilliseconds }) => `${prose(name)} ${humanMilliseconds(durationMilliseconds)}`,
+  )
   return parts.length === 0 ? [] : [`- ${title}: ${parts.join(' → ')}`]
 }
 
 const remarkLines = (node: ReportNode): string[] =>
-  remarks(node).flatMap(([title, sentences]) => [`- ${title}:`, ...sentences.map((sentence) => `  - ${sentence}`)])
+  remarks(node).flatMap(([title, sentences]) => [
+    `- ${title}:`,
+    ...sentences.map((sentence) => `  - ${prose(sentence)}`),
+  ])
 
 const proof = ({ name, passed, message, durationMilliseconds, cgroupPath, calls = [] }: HandlerProof): string => {
-  const verdict = passed ? 'proven' : `NOT proven: ${message ?? ''}`
-  const where = cgroupPath === undefined ? '' : `; cgroup ${cgroupPath}`
-  const times = calls.map((call) => `${call.name} ${call.milliseconds}`).join(', ')
-  return `- handler ${name}: ${verdict} in ${humanMilliseconds(durationMilliseconds)}${where}${times === '' ? '' : `\n  (ms: ${times})`}`
+  const verdict = passed ? 'proven' : `NOT proven: ${prose(message ?? '')}`
+  const where = cgroupPath === undefined ? '' : `; cgroup ${prose(cgroupPath)}`
+  const times = calls.map((call) => `${prose(call.name)} ${call.milliseconds}`).join(', ')
+  return `- handler ${prose(name)}: ${verdict} in ${humanMilliseconds(durationMilliseconds)}${where}${times === '' ? '' : `\n  (ms: ${times})`}`
 }
 
 /** A fence that the diff of a Markdown file cannot close. */
@@ -65,11 +71,11 @@ const diffs = (node: ReportNode): string[] =>
 const section = (node: ReportNode): string => {
   const failed = failure(node)
   return [
-    `## ${node.name}: ${node.result}${node.action === undefined ? '' : ` (${node.action})`}`,
+    `## ${prose(node.name)}: ${node.result}${node.action === undefined ? '' : ` (${node.action})`}`,
     '',
-    ...(failed === undefined ? [] : [`- ${failed}`]),
-    `- before: ${state(node.before)}`,
-    `- after: ${state(node.after)}`,
+    ...(failed === undefined ? [] : [`- ${prose(failed)}`]),
+    `- before: ${prose(state(node.before))}`,
+    `- after: ${prose(state(node.after))}`,
     ...figureLine(node),
     ...stepLines(node),
     ...remarkLines(node),
@@ -83,7 +89,7 @@ const overview = (nodes: readonly ReportNode[]): string[] => {
   const rows = nodes.map((node) => {
     const cells = [node.name, node.result, node.action, humanMilliseconds(turnMilliseconds(node))]
     const down = humanMilliseconds(node.kubeletDownMilliseconds)
-    return `| ${[...cells, down].map((cell) => (cell ?? '').replaceAll('|', '\\|')).join(' | ')} |`
+    return `| ${[...cells, down].map((text) => cell(text ?? '')).join(' | ')} |`
   })
   return ['', '| node | result | action | turn | kubelet down |', '|---|---|---|---|---|', ...rows]
 }
@@ -92,9 +98,9 @@ export const reportMarkdown = (report: MigrationReport): string => {
   const { spec, status } = report
   const nodes = status?.nodes ?? []
   const head = [
-    `# ${report.metadata.name}`,
+    `# ${prose(report.metadata.name)}`,
     '',
-    `RuntimeProfile ${spec.profile}, revision ${spec.revision}: **${status?.phase ?? 'Running'}**. ${status?.message ?? ''}`.trimEnd(),
+    `RuntimeProfile ${prose(spec.profile)}, revision ${prose(spec.revision)}: **${status?.phase ?? 'Running'}**. ${prose(status?.message ?? '')}`.trimEnd(),
     '',
     `${status?.startTime ?? '?'} to ${status?.completionTime ?? 'now'} · changed ${status?.changed ?? 0} · unchanged ${status?.unchanged ?? 0} · failed ${status?.failed ?? 0}`,
   ]

@@ -6,6 +6,7 @@ import { ticks } from '../../cli/render/html/chart.ts'
 import { escapeText } from '../../cli/render/html/markup.ts'
 import { reportHtml } from '../../cli/render/html/report.ts'
 import { laneSpans } from '../../cli/render/html/spans.ts'
+import { cell, prose } from '../../cli/render/markdown.ts'
 import { reportMarkdown } from '../../cli/render/report-markdown.ts'
 import { table } from '../../cli/render/table.ts'
 import type { MigrationReport } from '../../crds/types.gen.ts'
@@ -309,4 +310,32 @@ t.test('a diff cannot close the fence that Markdown puts around it', async (t) =
   const [node] = report.status?.nodes ?? []
   if (node) node.changes = [{ path: '/x.md', diff: '@@ -1 +1 @@\n-a\n+````\n' }]
   t.match(reportMarkdown(report), '`````diff\n@@ -1 +1 @@\n-a\n+````\n`````')
+})
+
+t.test('what the cluster wrote opens no heading, item, tag or emphasis in Markdown, and stays readable', async (t) => {
+  const cases: readonly [given: string, shown: string][] = [
+    ['Step prove failed: exit 1', 'Step prove failed: exit 1'],
+    ['one\n## n2: Changed\r\n- all is well', 'one ## n2: Changed - all is well'],
+    ['flag -config <path>, image <none>, 1 < 2', 'flag -config \\<path>, image \\<none>, 1 < 2'],
+    ['*x* `y` [z](http://x) ~a~ \\', '\\*x\\* \\`y\\` \\[z](http://x) \\~a\\~ \\\\'],
+    ['kata_x and _x_', 'kata_x and \\_x\\_'],
+    ['&lt; & so', '\\&lt; & so'],
+    ['# x', '\\# x'],
+    ['- x', '\\- x'],
+    ['---', '\\---'],
+    ['--flag is gone', '--flag is gone'],
+    ['> x', '\\> x'],
+    ['1. x', '1\\. x'],
+    ['1.5 GB', '1.5 GB'],
+  ]
+  for (const [given, shown] of cases) t.equal(prose(given), shown, given)
+  t.equal(cell('a | b'), 'a \\| b')
+  const report = structuredClone(full)
+  const [node] = report.status?.nodes ?? []
+  if (node) {
+    node.message = 'a\n## n9: Changed\n<img src=x>'
+    node.notes = ['b\n\n# Heading']
+  }
+  const lines = reportMarkdown(report).split('\n')
+  t.notOk(lines.some((line) => /^#+ (n9|Heading)|<img/.test(line.replaceAll('\\<', ''))))
 })
