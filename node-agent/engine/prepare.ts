@@ -152,8 +152,11 @@ export async function keepBytes(
 ): Promise<readonly FileRecord[]> {
   const own = new Set(Object.values(memory.files).flatMap(({ folders = [] }) => folders))
   const records: FileRecord[] = []
-  for (const { path, before, after, original, start, mode } of edits) {
+  for (const edit of edits) {
+    const { path, before, after, original, start } = edit
     const folders = await foldersMade(host, own, path)
+    // One that Drydock has taken away comes back as it was.
+    const mode = edit.mode ?? (after ? memory.files[path]?.mode : await host.mode(path))
     records.push({
       path,
       before: await store.blobs.put(before),

@@ -32,6 +32,8 @@ export interface Host {
   isExecutable(path: string): Promise<boolean>
   /** False for a file or folder that is immutable (`chattr +i`) or on a read-only file system. Opens nothing: systemd tells path units of that. */
   isWritable(path: string): Promise<boolean>
+  /** Permissions of a file, behind a link too, as chmod takes them; undefined when there is none. */
+  mode(path: string): Promise<number | undefined>
   /** Bytes that may still be written below a folder. */
   freeBytes(path: string): Promise<number>
   /** Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner of what was there; a new file is root's, with `mode` or 0644. */

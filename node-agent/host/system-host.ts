@@ -81,6 +81,7 @@ export function systemHost(): Host {
     realPath: (path) => nodeDisk.resolve(path),
     isExecutable,
     isWritable,
+    mode: async (path) => (await nodeDisk.attributes((await nodeDisk.resolve(path)) ?? path))?.mode,
     freeBytes,
     replaceFile: (path, bytes, mode) => replaceFile(nodeDisk, path, bytes, mode === undefined ? {} : { mode }),
     makeDurable: (path) => makeDurable(nodeDisk, path),

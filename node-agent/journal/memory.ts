@@ -1,7 +1,7 @@
 /** `state.json`: what outlives the journal. Pure: how it changes. */
 import type { NodeRuntimeStatus } from '../../crds/types.gen.ts'
 import type { Side } from '../engines/engine.ts'
-import type { BlobName, Change, Expectation, Order, PackageChange, UnitChange } from './records.ts'
+import type { BlobName, Change, Expectation, FileRecord, Order, PackageChange, UnitChange } from './records.ts'
 
 /** A managed file: what it is without Drydock, kept until it is restored, and what Drydock wrote last. */
 export interface PastRecord {
@@ -9,6 +9,8 @@ export interface PastRecord {
   readonly written: BlobName
   /** What it was made from where there was none. */
   readonly start?: BlobName
+  /** Permissions of one that Drydock has taken away. */
+  readonly mode?: number
   /** Folders above it that Drydock has made, the innermost first. */
   readonly folders?: readonly string[]
 }
@@ -104,6 +106,16 @@ function namedBy({ cgroupDriver, handlers = [] }: NonNullable<Order['target']>):
   return { cgroupDriver: cgroupDriver !== undefined, defaultHandler: handlers.some((handler) => handler.default) }
 }
 
+function pastOf({ original, after, start, mode, folders }: FileRecord): PastRecord {
+  return {
+    original,
+    written: after,
+    ...(start && { start }),
+    ...(after === null && mode !== undefined && { mode }),
+    ...(folders && { folders }),
+  }
+}
+
 /**
  * A file that is back to what it is without Drydock is forgotten; so is everything when the revision was "original".
  */
@@ -115,9 +127,9 @@ export function committed(memory: Memory, { id, order, change }: Ended, answer: 
   // A proof alone is no beginning of a past: what others change afterwards is theirs.
   const isOnlyProof = change.action === 'None' && change.files.length === 0
   const files = { ...memory.files }
-  for (const { path, original, after, start, folders } of change.files) {
-    if (original === after) delete files[path]
-    else files[path] = { original, written: after, ...(start && { start }), ...(folders && { folders }) }
+  for (const file of change.files) {
+    if (file.original === file.after) delete files[file.path]
+    else files[file.path] = pastOf(file)
   }
   return {
     ...ended,

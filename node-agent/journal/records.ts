@@ -27,7 +27,7 @@ export interface FileRecord {
   readonly original: BlobName
   /** What it was made from where there was none. */
   readonly start?: BlobName
-  /** Of a file that there was none of. */
+  /** Permissions of a file that there was none of, or that there will be none of: it comes back with them. */
   readonly mode?: number
   /** Folders above it that Drydock makes, the innermost first: without a file in them they go again. */
   readonly folders?: readonly string[]

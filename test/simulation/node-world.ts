@@ -321,6 +321,7 @@ export class World {
       realPath: (path) => disk.resolve(path),
       isExecutable: async () => true,
       isWritable: async () => true,
+      mode: async () => 0o644,
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),

@@ -50,6 +50,7 @@ export function hostOf(given: HostOf): Host & { readonly written: ReadonlyMap<st
     },
     isExecutable: async (path) => Object.keys(programs).some((each) => each.split(' ')[0] === path),
     isWritable: async (path) => !given.locked?.includes(path),
+    mode: async () => 0o644,
     freeBytes: async () => given.free ?? 1e9,
     replaceFile: async (path, bytes) => {
       if (given.refuseWrite) throw given.refuseWrite

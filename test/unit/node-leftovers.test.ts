@@ -1,15 +1,25 @@
+import { chmod, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { cniFolder, detectCni } from '../../node-agent/cni/cni.ts'
 import { renderCni } from '../../node-agent/cni/render.ts'
 import { crictlPath, renderCrictl } from '../../node-agent/crictl/render.ts'
+import { keepBytes } from '../../node-agent/engine/prepare.ts'
 import { type FileEdit, isRefusal, type Pasts } from '../../node-agent/engines/engine.ts'
 import { engines } from '../../node-agent/engines/index.ts'
 import type { Host } from '../../node-agent/host/host.ts'
+import { nodeDisk } from '../../node-agent/host/node-disk.ts'
 import type { Staging } from '../../node-agent/host/staging.ts'
+import { systemHost } from '../../node-agent/host/system-host.ts'
+import { committed, freshMemory, type Memory } from '../../node-agent/journal/memory.ts'
+import type { Change, Order } from '../../node-agent/journal/records.ts'
+import { Store } from '../../node-agent/journal/store.ts'
 import { residueOf } from '../../node-agent/kubelet/residue.ts'
 import { programsFolder } from '../../node-agent/sources/folders.ts'
 import { removeUnused } from '../../node-agent/sources/unused.ts'
+import type { StepContext } from '../../node-agent/steps/step.ts'
+import { writeFiles } from '../../node-agent/steps/write-files.ts'
 import { hostOf } from './detect-host.ts'
 
 const runs = { numRuns: Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 300) }
@@ -175,6 +185,40 @@ t.test(
       runs,
     )
     t.pass()
+  },
+)
+
+t.test(
+  'a file that makes way comes back with its permissions, when it is undone and when the profile goes',
+  async (t) => {
+    const folder = t.testdir({ '10-crio-bridge.conflist': bridge })
+    const path = join(folder, '10-crio-bridge.conflist')
+    await chmod(path, 0o600)
+    const host = systemHost()
+    const store = new Store(nodeDisk, join(folder, 'state'))
+    await store.makeFolder()
+    const mode = async () => (await stat(path)).mode & 0o7777
+    const original = Buffer.from(bridge)
+    const changed = async (memory: Memory, before: Buffer | undefined, after: Buffer | undefined) => {
+      const files = await keepBytes({ host, store }, memory, [{ path, before, after, original }])
+      const withReserve = (act: () => Promise<void>) => act()
+      const context = { host, blobs: store.blobs, change: { files }, withReserve } as unknown as StepContext
+      return { files, apply: () => writeFiles.apply(context), revert: () => writeFiles.revert!(context) }
+    }
+    const { files, ...away } = await changed(freshMemory('m'), original, undefined)
+    await away.apply()
+    await away.revert()
+    t.equal(await mode(), 0o600)
+    await away.apply()
+    const side = { name: 'containerd', units: [], endpoint: '' } as const
+    const change = { action: 'DrainSwitch', from: side, to: side, units: [], files, image: '' } as unknown as Change
+    const order: Order = { permit: 'Switch', revision: 'r', attempt: 1, target: { engine: { name: 'containerd' } } }
+    const memory = committed(freshMemory('m'), { id: 'one', order, change }, {})
+    const back = await changed(JSON.parse(JSON.stringify(memory)), undefined, original)
+    await back.apply()
+    t.equal(await mode(), 0o600)
+    await back.revert()
+    await t.rejects(stat(path), { code: 'ENOENT' })
   },
 )
 

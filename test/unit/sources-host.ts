@@ -45,6 +45,7 @@ export function rooted(root: string, { units = {}, download }: Given = {}): Root
       realPath: async (path) => fake(await host.realPath(real(path))),
       isExecutable: (path) => host.isExecutable(real(path)),
       isWritable: (path) => host.isWritable(real(path)),
+      mode: (path) => host.mode(real(path)),
       freeBytes: (path) => host.freeBytes(real(path)),
       replaceFile: (path, bytes, mode) => host.replaceFile(real(path), bytes, mode),
       removeFile: (path) => host.removeFile(real(path)),

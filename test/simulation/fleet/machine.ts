@@ -388,6 +388,7 @@ export class Machine {
       realPath: async (path) => path,
       isExecutable: async () => true,
       isWritable: async () => true,
+      mode: async () => 0o644,
       freeBytes: async () => 1e9,
       replaceFile: (path, bytes) => replaceFile(disk, path, bytes),
       removeFile: (path) => removeFile(disk, path),
