@@ -376,6 +376,7 @@ const heal = async (sim: SimulatedCluster, turns: Turns): Promise<void> => {
   sim.heldPods.clear()
   sim.gateSays = undefined
   sim.drains.clear()
+  sim.drainStarts.clear()
   sim.gate.clear()
   for (let index = 0; index < 6; index++) {
     sim.setReady(nameOf(index), true)
