@@ -28,7 +28,7 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
   const program = describe(terminal, async ({ text, notes, code }, file) => {
     if (notes) await terminal.complain(notes)
     if (file === undefined) await terminal.print(text)
-    else await writeFile(file, text)
+    else await save(file, text)
     ended = code
   })
   let ended: number = exitCodes.good
@@ -40,6 +40,17 @@ export const run = async (argv: readonly string[], terminal: Terminal): Promise<
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.usage
     await terminal.complain(`drydock: ${explain(error)}\n`)
     return error instanceof UsageError ? exitCodes.usage : exitCodes.none
+  }
+}
+
+const save = async (file: string, text: string): Promise<void> => {
+  try {
+    await writeFile(file, text)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(
+      `cannot write ${file} (${code}): name a file in a folder that exists and that you may write to`,
+    )
   }
 }
 
@@ -109,12 +120,14 @@ const addReport = (program: Command, { terminal, deliver, client }: Tools): void
     .description('a MigrationReport, by default the newest')
     .addOption(new Option('-o, --output <format>', 'format').choices(['md', 'json', 'html']).default('md'))
     .option('--output-file <file>', 'write it there; the html page needs nothing else beside it')
-    .option('--list', 'list all reports, newest first')
+    .option('--list', 'list all reports, newest first: as a table, or as json')
     .action(async (name: string | undefined, { output, outputFile, list }: ReportOptions) => {
       if (list && name !== undefined) throw new UsageError('--list lists all reports: leave the name out')
+      if (list && output === 'html') throw new UsageError('--list gives a table or json: a page is of one report')
       const { listReports, report } = await import('./commands/report.ts')
       const connected = await client()
-      await deliver(await (list ? listReports(connected, terminal.paint) : report(connected, name, output)), outputFile)
+      const answered = list ? listReports(connected, output, terminal.paint) : report(connected, name, output)
+      await deliver(await answered, outputFile)
     })
 }
 

@@ -27,6 +27,14 @@ export const agentPrograms: readonly Program[] = [
   { name: 'proof', entry: 'node-agent/proof/container.ts' },
 ]
 
+const nodeMajor = 24
+
+/** Runs before the program, on whatever Node the machine has: an older one would end in a stack trace. */
+export const nodeGuard = `if (parseInt(process.versions.node) < ${nodeMajor}) {
+  process.stderr.write('drydock needs Node ${nodeMajor} or newer, and this is ' + process.versions.node + ': install it, or put it first in PATH\\n')
+  process.exit(3)
+}`
+
 /** The command line: one file for a machine with Node. */
 export const commandLine: Program = { name: 'drydock', entry: 'cli/main.ts', kubeconfig: true }
 
@@ -43,7 +51,7 @@ export async function bundle(program: Program, root: string, version: string): P
     bundle: true,
     write: false,
     platform: 'node',
-    target: 'node24',
+    target: `node${nodeMajor}`,
     format: 'cjs',
     minify: true,
     // Names of classes and functions are read in logs and stack traces.

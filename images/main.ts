@@ -7,7 +7,7 @@ import { Progress } from '../test/cluster/progress.ts'
 import { settingsFrom } from '../test/cluster/settings.ts'
 import { architectures, hostArchitecture } from './architecture.ts'
 import { buildImages } from './build.ts'
-import { bundle, commandLine } from './bundle.ts'
+import { bundle, commandLine, nodeGuard } from './bundle.ts'
 
 async function main(): Promise<void> {
   const root = resolve(import.meta.dirname, '..')
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   }
   const { code } = await bundle(commandLine, root, version)
   const program = join(root, 'dist/drydock.cjs')
-  await writeFile(program, `#!/usr/bin/env node\n${code}`, { mode: 0o755 })
+  await writeFile(program, `#!/usr/bin/env node\n${nodeGuard}\n${code}`, { mode: 0o755 })
   console.log(program)
 }
 

@@ -281,7 +281,7 @@ export class KubeClient {
     }
     const { status, body, headers } = response
     count(String(status))
-    if (status < 400) return response
+    if (status < 400 && typeof body !== 'string') return response
     throw new KubeError(`${request.method} ${request.path}`, { status, body, retryAfter: headers['retry-after'] })
   }
 }

@@ -29,7 +29,7 @@ export class KubeError extends Error {
 
   constructor(request: string, answer: { status: number; body?: unknown; retryAfter?: string | undefined }) {
     const body = asStatus(answer.body)
-    const apiMessage = body.message || `the API server answered ${answer.status}${excerpt(answer.body)}`
+    const apiMessage = body.message || `${unexplained(answer.status)}${excerpt(answer.body)}`
     super(`${request}: ${apiMessage}`)
     this.status = answer.status
     this.reason = body.reason ?? ''
@@ -69,6 +69,10 @@ function asStatus(body: unknown): { message?: string; reason?: string; details?:
   const isStatus = typeof body === 'object' && body !== null && (body as { kind?: unknown }).kind === 'Status'
   return isStatus ? body : {}
 }
+
+/** A success that is none: the login page of a proxy comes with 200. */
+const unexplained = (status: number): string =>
+  status < 400 ? 'what answered is no API server, but a proxy or a page' : `the API server answered ${status}`
 
 /** Proxies and load balancers answer with text: its beginning tells who spoke. */
 function excerpt(body: unknown): string {

@@ -52,8 +52,9 @@ const row = (of: MigrationReport): Cell[] => {
 
 const header = ['REPORT', 'PROFILE', 'PHASE', 'STARTED', 'TOOK', 'CHANGED', 'UNCHANGED', 'FAILED', 'MESSAGE']
 
-export const listReports = async (client: Lister, paint: Paint): Promise<Answer> => {
+export const listReports = async (client: Lister, format: Format, paint: Paint): Promise<Answer> => {
   const reports = sorted(await listOurs<MigrationReport>(client, MigrationReports))
+  if (format === 'json') return answer(`${JSON.stringify(reports, undefined, 2)}\n`)
   if (reports.length === 0) return answer('there is no MigrationReport yet\n')
   return answer(`${table(header, reports.map(row), paint)}\n`)
 }

@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { parseDocument } from 'yaml'
 import { check } from '../../cli/check/check.ts'
@@ -8,6 +11,7 @@ import { locate } from '../../cli/check/locate.ts'
 import { run } from '../../cli/program.ts'
 import { plain } from '../../cli/render/paint.ts'
 import { createValidator } from '../../crds/validate.ts'
+import { nodeGuard } from '../../images/bundle.ts'
 
 const validate = createValidator()
 const judge = (text: string) => check({ name: 'f.yaml', text }, validate)
@@ -185,6 +189,7 @@ t.test('the program: exit codes, streams and lines', async (t) => {
     [['frobnicate'], 2, /^$/, /unknown command/],
     [['report', '-o', 'pdf'], 2, /^$/, /Allowed choices are md, json, html/],
     [['report', 'x', '--list'], 2, /^$/, /leave the name out/],
+    [['report', '--list', '-o', 'html'], 2, /^$/, /--list gives a table or json/],
     [['preflight', '--node', 'a', '--profile', 'b'], 2, /^$/, /cannot be used with/],
     [['--help'], 0, /Exit codes: 0 .*\n3 no answer/, /^$/],
     [['version'], 0, /^drydock \S+, API drydock\.dev\/v1alpha1\n$/, /^$/],
@@ -209,4 +214,65 @@ t.test('the process: standard input, both streams, exit code, and a reader that 
   })
   const closed = spawnSync('sh', ['-c', '"$0" "$1" --help | true', process.execPath, main], { encoding: 'utf8' })
   t.equal(closed.stderr, '')
+  const path = join(t.testdir({ 'bad.yaml': profile('  engine: {name: docker}\n') }), 'bad.yaml')
+  const early = '"$0" "$1" check "$2" 2>/dev/null | true; echo "$PIPESTATUS"'
+  const left = spawnSync('bash', ['-c', early, process.execPath, main, path], { encoding: 'utf8' })
+  t.equal(left.stdout, '1\n', 'a reader that leaves does not make a wrong file a good one')
+  const full = spawnSync('bash', ['-c', '"$0" "$1" check "$2" >/dev/full', process.execPath, main, path])
+  t.equal(full.status, 3)
+  t.match(String(full.stderr), /drydock: the answer could not be written to standard output: ENOSPC/)
+})
+
+t.test('an answer that cannot be saved names the file', async (t) => {
+  const items = [{ metadata: { name: 'r' }, spec: { profile: 'p', revision: 'a' }, status: {} }]
+  const list = { kind: 'MigrationReportList', metadata: {}, items }
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(list))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const kubeconfig = {
+    clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}` } }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+    users: [{ name: 'u', user: {} }],
+    'current-context': 'x',
+  }
+  const path = join(t.testdir({ config: JSON.stringify(kubeconfig) }), 'config')
+  const said = { stdout: '', stderr: '' }
+  const ask = (...argv: string[]) =>
+    run(['--kubeconfig', path, 'report', ...argv], {
+      input: Readable.from([]),
+      print: async (text) => {
+        said.stdout += text
+      },
+      complain: async (text) => {
+        said.stderr += text
+      },
+      paint: plain,
+      width: 80,
+    })
+  t.equal(await ask('--output-file', '/nowhere/r.md'), 2)
+  t.match(said.stderr, /^drydock: cannot write \/nowhere\/r\.md \(ENOENT\): name a file in a folder that exists/)
+  t.equal(await ask('--list', '-o', 'json'), 0)
+  t.match(JSON.parse(said.stdout), [{ metadata: { name: 'r' } }])
+})
+
+t.test('the shipped program says which Node it needs', async (t) => {
+  const told = (version: string) => {
+    const seen: unknown[] = []
+    const process = {
+      versions: { node: version },
+      stderr: { write: (text: string) => seen.push(text) },
+      exit: (code: number) => seen.push(code),
+    }
+    runInNewContext(nodeGuard, { process })
+    return seen
+  }
+  t.same(told('24.0.0'), [])
+  t.same(told('20.20.2'), [
+    'drydock needs Node 24 or newer, and this is 20.20.2: install it, or put it first in PATH\n',
+    3,
+  ])
 })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
@@ -14,6 +14,7 @@ import { kubeconfigTransport } from '../../kube/kubeconfig.ts'
 import { splitLines } from '../../kube/lines.ts'
 import type { Metrics } from '../../kube/metrics.ts'
 import { Leases, Nodes, Pods, resourcePath } from '../../kube/resource.ts'
+import type { Transport } from '../../kube/transport.ts'
 import { watchTimeoutSeconds } from '../../kube/watch.ts'
 import { ApiServer, answer, failNext, status } from '../support/api-server.ts'
 
@@ -353,6 +354,39 @@ t.test('a pod trusts its CA and follows the rotation of token and CA', async (t)
   await t.rejects(new KubeClient(absent).list(Nodes), { message: /cannot read the service account: .*nothing/ })
 })
 
+t.test('a program that gives no credentials is named, with what it said', async (t) => {
+  const dir = t.testdir({})
+  const refused = async (command: string, ...args: string[]): Promise<unknown> => {
+    const path = join(dir, 'config')
+    const config = {
+      'current-context': 'test',
+      contexts: [{ name: 'test', context: { cluster: 'c', user: 'me' } }],
+      clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
+      users: [{ name: 'me', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args } } }],
+    }
+    writeFileSync(path, JSON.stringify(config))
+    const client = new KubeClient(kubeconfigTransport(path))
+    return client.list(Nodes).then(String, (error: Error) => error.message)
+  }
+  const says = 'gave no credentials for user me of the kubeconfig:'
+  t.equal(await refused('/nowhere/sso'), `/nowhere/sso ${says} it is not there`)
+  t.equal(await refused('sh', '-c', 'exit 1'), `sh ${says} it ended without a word`)
+  t.equal(await refused('sh', '-c', 'echo log in first >&2; exit 1'), `sh ${says} log in first`)
+})
+
+t.test('a page in place of an answer is an error, though it comes with 200', async (t) => {
+  const transport = {
+    request: async () => ({ status: 200, headers: {}, body: '<html>log in</html>' }),
+    stream: () => {
+      throw new Error('not asked')
+    },
+    close: () => {},
+  } satisfies Transport
+  await t.rejects(new KubeClient(transport).list(Nodes), {
+    message: /\/nodes: what answered is no API server, but a proxy or a page: <html>log in<\/html>$/,
+  })
+})
+
 t.test('a kubeconfig gives a transport with its CA and credentials', async (t) => {
   const dir = t.testdir({})
   const tls = givenCertificate(dir, 'server')
@@ -375,6 +409,19 @@ t.test('a kubeconfig gives a transport with its CA and credentials', async (t) =
   t.equal(server.connections, 1)
   transport.close()
   await server.close()
+
+  const other = join(dir, 'other')
+  const named = (name: string) => [{ ...config.clusters[0], name }]
+  writeFileSync(other, JSON.stringify({ 'current-context': 'other', clusters: named('other') }))
+  const former = process.env['KUBECONFIG']
+  t.teardown(() => {
+    if (former === undefined) delete process.env['KUBECONFIG']
+    else process.env['KUBECONFIG'] = former
+  })
+  process.env['KUBECONFIG'] = [join(dir, 'missing'), path, other].join(delimiter)
+  t.doesNotThrow(() => kubeconfigTransport().close(), 'a file that is missing is passed over, the first context counts')
+  process.env['KUBECONFIG'] = join(dir, 'missing')
+  t.throws(() => kubeconfigTransport(), { code: 'ENOENT', path: join(dir, 'missing') })
 
   writeFileSync(path, JSON.stringify({ ...config, 'current-context': 'gone' }))
   t.throws(() => kubeconfigTransport(path), /no cluster for its current context "gone": set current-context/)
