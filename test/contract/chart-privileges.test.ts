@@ -168,6 +168,17 @@ t.test('values reach the operator', async (t) => {
   t.notOk(rendered.some(({ kind }) => kind === 'NetworkPolicy'))
 })
 
+t.test('the operator runs on Linux nodes, however often that is said', async (t) => {
+  const selectorWith = async (labels: object) => {
+    const rendered = await render(`operator.nodeSelector=${JSON.stringify(labels)}`)
+    return podOf(rendered.find(({ kind }) => kind === 'Deployment')!)['nodeSelector']
+  }
+  const linux = { 'kubernetes.io/os': 'linux' }
+  t.strictSame(await selectorWith({}), linux)
+  t.strictSame(await selectorWith(linux), linux)
+  t.strictSame(await selectorWith({ pool: 'infra' }), { ...linux, pool: 'infra' })
+})
+
 t.test('what gates may read is what the values grant, and nothing else', async (t) => {
   const rule = { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }
   const rendered = await render(`operator.gateRules=${JSON.stringify([rule])}`)
@@ -198,6 +209,12 @@ const refused: [value: string, says: string][] = [
     "value must be one of 'get', 'list'",
   ],
   ['networkPolicy.enabled="yes"', 'got string, want boolean'],
+  ['operator=null', "missing property 'operator'"],
+  ['images=null', "missing property 'images'"],
+  ['images.operator=null', "missing property 'operator'"],
+  ['networkPolicy=null', "missing property 'networkPolicy'"],
+  ['operator.logLevel=null', "missing property 'logLevel'"],
+  ['operator.nodeSelector={"kubernetes.io/os":"windows"}', "must be 'linux'"],
 ]
 t.test('values that mean nothing are refused by name', async (t) => {
   for (const [value, says] of refused) await t.rejects(render(value), { message: new RegExp(says) }, value)

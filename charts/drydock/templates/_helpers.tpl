@@ -25,10 +25,7 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 nodeSelector:
-  kubernetes.io/os: linux
-  {{- with .Values.operator.nodeSelector }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge (dict "kubernetes.io/os" "linux") (.Values.operator.nodeSelector | default dict) | toYaml | nindent 2 }}
 affinity:
   nodeAffinity:
     # Control-plane nodes change last: the operator is not drained by its own work before that.
