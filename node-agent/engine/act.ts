@@ -26,9 +26,9 @@ function contextOf(acting: Acting, work: Work, found: Found, limit: Limit): Step
   const { host, clock, runtime, provisions, store, kubeletHealthy } = acting
   const withReserve = (act: () => Promise<void>): Promise<void> => store.withReserve(act)
   const { blobs } = store
-  const { change, opened } = work
+  const { change, findings } = work
   const parts = { host, clock, runtime, provisions, blobs, withReserve, kubeletHealthy }
-  return { ...parts, change, openedAt: opened.wall, limit, found }
+  return { ...parts, change, findings, limit, found }
 }
 
 /** Runs `act` within a limit that `interrupt` can end early. */

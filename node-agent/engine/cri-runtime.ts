@@ -63,12 +63,15 @@ export function criRuntime(clock: Clock): Runtime {
       const client = await Promise.race([waiting, aborted])
       client.close()
     },
-    removePods: (endpoint, limit, since) =>
+    pods: (endpoint, limit) =>
+      withClient(endpoint, async (client) => {
+        const { items } = await client.call('listPodSandbox', {}, Math.min(removalMs, remainingMs(limit)))
+        return items.map(({ id }) => id)
+      }),
+    removePods: (endpoint, limit, kept = []) =>
       withClient(endpoint, async (client) => {
         const deadlineMs = Math.min(removalMs, remainingMs(limit))
-        const sinceMs = since === undefined ? 0 : Date.parse(since)
-        // CRI counts in nanoseconds.
-        const keep = ({ createdAt }: PodSandbox): boolean => createdAt < BigInt(sinceMs) * 1_000_000n
+        const keep = ({ id }: PodSandbox): boolean => kept.includes(id)
         const options = { concurrency: 8, graceSeconds: 1, deadlineMs, clock, keep } as const
         const { failed, removed } = await removeAllSandboxes(client, options)
         const [first] = failed

@@ -93,7 +93,8 @@ export function changeParts({ host, clock, stateFolder, embedded, isOnlyProof }:
     },
     runtime: {
       ready: async (endpoint, limit) => (await loadRuntime()).ready(endpoint, limit),
-      removePods: async (endpoint, limit, since) => (await loadRuntime()).removePods(endpoint, limit, since),
+      pods: async (endpoint, limit) => (await loadRuntime()).pods(endpoint, limit),
+      removePods: async (endpoint, limit, kept) => (await loadRuntime()).removePods(endpoint, limit, kept),
       pullMissing: async (endpoint, image, limit) => (await loadRuntime()).pullMissing(endpoint, image, limit),
       prove: async (endpoint, wanted, limit) => (await loadRuntime()).prove(endpoint, wanted, limit),
     },

@@ -28,7 +28,6 @@ export interface Timing {
 
 export interface Work {
   readonly id: string
-  readonly opened: Instant
   readonly order: Order
   readonly change: Change
   readonly shown: Shown
@@ -48,7 +47,7 @@ type Opening = Extract<JournalRecord, { type: 'open' }>
 function opened({ id, order, change, shown, at }: Opening): Work {
   const stage = { name: 'forward', since: at, steps: stepsOf(change), next: 0 } as const
   const nothing = { touched: 0, boot: at.boot, timings: [], findings: { podsRemoved: 0 } }
-  return { id, opened: at, order, change, shown, stage, ...nothing }
+  return { id, order, change, shown, stage, ...nothing }
 }
 
 /** Before the kubelet stops nothing is disrupted: from there on the deadline counts, and a crash does not move it. */

@@ -5,29 +5,29 @@ import { toRunOn, toStart, toStop } from './units.ts'
 /** Removing pods is only an attempt: an engine that does not serve cannot, and then the former engine does it. */
 const attemptMs = 15_000
 
-/** Pods that were made under the new state, and that the former engine could not handle. */
-function madeSince({ from, to }: Change, openedAt: string): { readonly since?: string } | undefined {
-  if (from.version === to.version) return undefined
-  // Those of before were not drained: they run on.
-  return { since: openedAt }
-}
-
-async function tryRemovingPods({ change, clock, runtime, provisions, limit, openedAt }: StepContext): Promise<void> {
+async function tryRemovingPods(context: StepContext): Promise<void> {
+  const { change, clock, findings, runtime, provisions, limit } = context
   const { endpoint, isInKubelet, name } = change.to
   if (isInKubelet) return void (await provisions.removePods(name, attemptMs).catch(() => 0))
-  const which = isDrained(change) ? {} : madeSince(change, openedAt)
-  if (!which) return
+  // Those that a newer program has made, and that the former one could not handle.
+  const kept = isDrained(change) ? [] : findings.kept
+  if (!kept) return
   const attempt = new AbortController()
   void clock.sleep(attemptMs, attempt.signal).then(() => attempt.abort())
   const signal = AbortSignal.any([limit.signal, attempt.signal])
   const untilMs = Math.min(limit.untilMs, clock.monotonicMs() + attemptMs)
-  await runtime.removePods(endpoint, { signal, untilMs }, which.since).catch(() => 0)
+  await runtime.removePods(endpoint, { signal, untilMs }, kept).catch(() => 0)
   attempt.abort()
 }
 
 /** Whether no pod is meant to outlive the change. */
 export function isDrained({ action }: Pick<Change, 'action'>): boolean {
   return action === 'DrainRestart' || action === 'DrainSwitch'
+}
+
+/** Whether pods run on while the engine's program is exchanged under them. */
+export function keepsPods(change: Pick<Change, 'action' | 'from' | 'to'>): boolean {
+  return !isDrained(change) && change.from.version !== change.to.version
 }
 
 export const startEngine: Step = {

@@ -35,8 +35,10 @@ export interface Limit {
 export interface Runtime {
   /** Resolves as soon as the engine answers and says that it is ready. */
   ready(endpoint: string, limit: Limit): Promise<void>
-  /** Stops and removes every pod, or those made since an instant (RFC 3339); tells how many there were. */
-  removePods(endpoint: string, limit: Limit, since?: string): Promise<number>
+  /** Ids of all pods, of those that have ended too. */
+  pods(endpoint: string, limit: Limit): Promise<readonly string[]>
+  /** Stops and removes every pod but those with these ids; tells how many there were. */
+  removePods(endpoint: string, limit: Limit, kept?: readonly string[]): Promise<number>
   /** Pulls an image that is not in the engine's store. */
   pullMissing(endpoint: string, image: string, limit: Limit): Promise<void>
   /** Runs one pod per handler, after removing what an interrupted proof left. What fails is told, not thrown. */
@@ -74,8 +76,8 @@ export interface StepContext {
   /** Whether the kubelet says that it is healthy. */
   readonly kubeletHealthy: (healthz: NonNullable<Change['healthz']>) => Promise<boolean>
   readonly change: Change
-  /** When the change began, RFC 3339. */
-  readonly openedAt: string
+  /** What is known so far. */
+  readonly findings: Findings
   /** Ends at the deadline, and when the change is to be undone. */
   readonly limit: Limit
   /** Tells what a step has found out for the status. */
@@ -85,13 +87,15 @@ export interface StepContext {
 /** Kept with each record, so that a crash does not lose what steps have found out. */
 export interface Findings {
   readonly podsRemoved: number
+  /** Ids of the pods that were there before a newer program of the engine: they run on, also when it is undone. */
+  readonly kept?: readonly string[]
   readonly images?: NonNullable<NodeRuntimeStatus['images']>
   readonly verification?: Verification
 }
 
 type ImagesFound = NonNullable<Findings['images']>
 
-/** Pods add up; what is told of images is added to what is known of them. */
+/** Pods that were removed add up; what is told of images is added to what is known of them. */
 export type Finding = Partial<Omit<Findings, 'images'>> & { readonly images?: Partial<ImagesFound> }
 
 export interface Step {

@@ -54,7 +54,7 @@ interface Unit {
 interface Pod {
   readonly engine: UnitName
   readonly loaded: string | undefined
-  readonly createdMs: number
+  readonly id: string
   /** It ran before anything happened. */
   readonly isEarly: boolean
 }
@@ -102,6 +102,7 @@ export class World {
     'b.service': new Set(),
   }
   pods: Pod[] = []
+  #podsMade = 0
   operations = 0
   boots = 1
   violations: string[] = []
@@ -340,10 +341,16 @@ export class World {
     }
     const runtime: Runtime = {
       ready: (endpoint, limit) => call('ready', () => this.#ready(endpoint, clock, limit)),
-      removePods: (endpoint, _limit, since) =>
+      pods: (endpoint) =>
+        call('pods', () => {
+          if (!this.units[this.#engineAt(endpoint)].active) throw new Error('The engine does not answer.')
+          if (this.units.kubelet.active) this.violations.push('pods were counted while the kubelet makes them')
+          return this.pods.map(({ id }) => id)
+        }),
+      removePods: (endpoint, _limit, kept) =>
         call('remove pods', () => {
           if (!this.#hasCri(endpoint)) throw new Error('CRI does not answer.')
-          return this.#removePods(this.#engineAt(endpoint), since)
+          return this.#removePods(this.#engineAt(endpoint), kept)
         }),
       pullMissing: (endpoint, image) => call(`pull ${image}`, () => this.#pullMissing(endpoint, image)),
       prove: (endpoint, wanted) =>
@@ -524,7 +531,7 @@ export class World {
     const engine = this.serving
     if (!this.units.kubelet.active || !this.units[engine].active) return
     const isEarly = this.boots === 1 && this.operations === 0
-    this.pods.push({ engine, loaded: this.units[engine].loaded, createdMs: this.#nowMs, isEarly })
+    this.pods.push({ engine, loaded: this.units[engine].loaded, id: String(this.#podsMade++), isEarly })
   }
 
   #stopUnit(name: UnitName): void {
@@ -556,10 +563,9 @@ export class World {
     }
   }
 
-  #removePods(engine: 'a.service' | 'b.service', since = ''): number {
+  #removePods(engine: 'a.service' | 'b.service', kept: readonly string[] = []): number {
     if (!this.units[engine].active) throw new Error('The engine does not answer.')
-    const sinceMs = since === '' ? 0 : Date.parse(since)
-    const goes = (pod: Pod): boolean => pod.engine === engine && pod.createdMs >= sinceMs
+    const goes = (pod: Pod): boolean => pod.engine === engine && !kept.includes(pod.id)
     const gone = this.pods.filter(goes)
     const isDrained = this.move.action.startsWith('Drain') || this.answer?.revision === 'original'
     if (!isDrained && gone.some(({ isEarly }) => isEarly)) this.violations.push('a pod was removed without a drain')

@@ -17,6 +17,7 @@ import {
 import { imageBytes, imagesInUse } from '../../node-agent/cri/images.ts'
 import { type RemoveOptions, removeAllSandboxes } from '../../node-agent/cri/sandboxes.ts'
 import { waitForCri } from '../../node-agent/cri/wait.ts'
+import { criRuntime } from '../../node-agent/engine/cri-runtime.ts'
 import { FakeEngine, type FakeOptions, type Faults } from './cri-fake-engine.ts'
 
 async function folderOf(t: Test): Promise<string> {
@@ -298,6 +299,17 @@ t.test('removing all sandboxes', async (t) => {
     const keep = ({ labels }: { labels: Record<string, string> }): boolean => labels['tier'] === 'system'
     t.same(await removeAllSandboxes(client, { ...options, keep }), { removed: 2, failed: [] })
     t.equal(engine.sandboxes.size, 1)
+  })
+
+  await t.test('pods of before are known by their ids', async (t) => {
+    const { engine, client } = await withPods(t, 2)
+    const runtime = criRuntime(systemClock)
+    const limit = { untilMs: systemClock.monotonicMs() + 5_000, signal: new AbortController().signal }
+    const endpoint = `unix://${engine.socket}`
+    const kept = await runtime.pods(endpoint, limit)
+    await client.call('runPodSandbox', { config: sandbox('made-since'), runtimeHandler: '' })
+    t.equal(await runtime.removePods(endpoint, limit, kept), 1)
+    t.same([...engine.sandboxes.keys()], kept)
   })
 
   await t.test('a pod that resists is named and holds up no other', async (t) => {

@@ -14,7 +14,7 @@ import { isOlder } from '../../node-agent/plan/older.ts'
 import { planNode } from '../../node-agent/plan/plan.ts'
 import type { PlanInput } from '../../node-agent/plan/types.ts'
 import { steps, stepsOf } from '../../node-agent/steps/index.ts'
-import type { Finding, StepContext } from '../../node-agent/steps/step.ts'
+import type { Finding, Findings, StepContext } from '../../node-agent/steps/step.ts'
 import { toStart, toStartAgain, toStop } from '../../node-agent/steps/units.ts'
 
 const dockerSide: Side = {
@@ -313,6 +313,45 @@ t.test('an engine in place', async (t) => {
     message: /runs containerd, and cri-o is not on it: write spec\.engine\.source/,
   })
   t.match(planNode(inputOf({ to: undefined, target: undefined })), { reason: 'EngineGone' })
+})
+
+t.test('the pods that an upgrade found go on when it is undone, whatever the clock says', async (t) => {
+  const newer = changeOf({
+    from: { ...containerdSide, version: '1.7.24' },
+    to: { ...containerdSide, version: '2.3.7' },
+    states,
+    previous: 'disable',
+  })
+  const change: Change = { ...newer, action: 'Restart' }
+  let pods = ['before', 'also before']
+  const removed: (readonly string[] | undefined)[] = []
+  const told: Finding[] = []
+  const context = (findings: Findings, kubelet = 'active') =>
+    ({
+      change,
+      findings,
+      found: (finding: Finding) => told.push(finding),
+      clock: { monotonicMs: () => 0, sleep: async () => {} },
+      limit: { untilMs: 1, signal: new AbortController().signal },
+      host: {
+        unit: async (name: string) => ({ activeState: name === 'kubelet.service' ? kubelet : 'active' }),
+        stopUnit: async () => {},
+      },
+      runtime: {
+        pods: async () => pods,
+        removePods: async (_: string, _limit: object, kept?: readonly string[]) => void removed.push(kept),
+      },
+    }) as unknown as StepContext
+  await steps['stop-kubelet'].apply(context({ podsRemoved: 0 }))
+  await steps['stop-kubelet'].apply(context({ podsRemoved: 0 }, 'inactive'))
+  t.strictSame(told, [{ kept: pods }, { kept: pods }], 'a crash does not forget them')
+  const findings = { podsRemoved: 0, kept: pods }
+  pods = ['before', 'made since']
+  await steps['stop-kubelet'].apply(context(findings))
+  t.equal(told.length, 2, 'what the newer engine has made is never among them')
+  await steps['start-engine'].revert!(context(findings))
+  await steps['start-engine'].revert!(context({ podsRemoved: 0 }))
+  t.strictSame(removed, [['before', 'also before']], 'and where nothing is known, nothing was started')
 })
 
 t.test('versions', async (t) => {

@@ -53,7 +53,7 @@ async function engine(t: Test, before?: (store: Store) => Promise<void>, own: Pa
     clock,
     host: systemHost(),
     log: silentLog,
-    runtime: { ready: refused, removePods: refused, pullMissing: refused, prove: refused },
+    runtime: { ready: refused, pods: refused, removePods: refused, pullMissing: refused, prove: refused },
     provisions: {
       install: refused,
       restore: refused,

@@ -404,6 +404,7 @@ export class Machine {
     }
     const runtime: Runtime = {
       ready: (_endpoint, limit) => call(0, () => this.#ready(clock, limit)),
+      pods: () => call(0, () => []),
       removePods: () => call(600, () => this.#removePods()),
       pullMissing: () => call(0, () => {}),
       prove: (_endpoint, wanted) => call(1500, () => this.#prove(clock, wanted)),
