@@ -138,7 +138,7 @@ t.test('pods are removed without CRI: containers first, sandboxes last, stranger
 
 t.test('network namespaces of a dockerd that was killed are unmounted, but those that a process is in', async (t) => {
   const folder = '/run/docker/netns'
-  const files = { [`${folder}/aaa`]: '', [`${folder}/bbb`]: '' }
+  const files = { [`${folder}/aaa`]: '', [`${folder}/bbb`]: '', [`${folder}/ccc`]: '' }
   const programs = {
     'findmnt --raw --noheadings --types nsfs --output TARGET,SOURCE': [
       `${folder}/aaa nsfs[net:[4026532001]]`,
@@ -159,7 +159,7 @@ t.test('network namespaces of a dockerd that was killed are unmounted, but those
   })
   for (const host of [hostOf({ files, programs }), unitsAre('failed', { files, programs })]) {
     await docker.sweep?.(swept(host))
-    t.same(changed.splice(0), [`umount ${folder}/aaa`, `rm ${folder}/aaa`])
+    t.same(changed.splice(0), [`umount ${folder}/aaa`, `rm ${folder}/aaa`, `rm ${folder}/ccc`])
   }
   await docker.sweep?.(swept(running({ files, programs })))
   await docker.sweep?.(swept(hostOf({ files: {} })))

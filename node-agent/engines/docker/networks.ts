@@ -1,4 +1,4 @@
-/** Network namespaces that dockerd keeps mounted for its containers. */
+/** Files on which dockerd keeps the network namespaces of its containers mounted. */
 import { join } from 'node:path/posix'
 import type { Host } from '../../host/host.ts'
 import { runFor } from '../image-programs.ts'
@@ -10,14 +10,18 @@ const folder = '/run/docker/netns'
 /** Of a dockerd that does not run; one that was killed is left as failed. */
 const ended = ['inactive', 'failed']
 
-/** dockerd unmounts those of ended containers once a minute, and when it stops; one that was killed never does. */
+/**
+ * dockerd takes those of ended containers away once a minute, and when it stops; one that was killed never does, and some of
+ * the files are left without a namespace on them.
+ */
 export async function sweep(host: Host): Promise<void> {
   const names = await host.listFolder(folder)
   if (names.length === 0 || !ended.includes((await host.unit(dockerUnit)).activeState)) return
-  const used = await usedNamespaces(host)
-  for (const [path, namespace] of await mounted(host)) {
-    if (used.has(namespace)) continue
-    await runFor(host, ['umount', path], programTimeoutMs)
+  const [used, held] = [await usedNamespaces(host), await mounted(host)]
+  for (const path of names.map((name) => join(folder, name))) {
+    const namespace = held.get(path)
+    if (namespace !== undefined && used.has(namespace)) continue
+    if (namespace !== undefined) await runFor(host, ['umount', path], programTimeoutMs)
     await host.removeFile(path)
   }
 }
