@@ -326,7 +326,7 @@ t.test('the pods that an upgrade found go on when it is undone, whatever the clo
   let pods = ['before', 'also before']
   const removed: (readonly string[] | undefined)[] = []
   const told: Finding[] = []
-  const context = (findings: Findings, kubelet = 'active') =>
+  const context = (findings: Findings, kubelet = 'active', list = async () => pods) =>
     ({
       change,
       findings,
@@ -338,7 +338,7 @@ t.test('the pods that an upgrade found go on when it is undone, whatever the clo
         stopUnit: async () => {},
       },
       runtime: {
-        pods: async () => pods,
+        pods: list,
         removePods: async (_: string, _limit: object, kept?: readonly string[]) => void removed.push(kept),
       },
     }) as unknown as StepContext
@@ -349,6 +349,8 @@ t.test('the pods that an upgrade found go on when it is undone, whatever the clo
   pods = ['before', 'made since']
   await steps['stop-kubelet'].apply(context(findings))
   t.equal(told.length, 2, 'what the newer engine has made is never among them')
+  await steps['stop-kubelet'].apply(context({ podsRemoved: 0 }, 'active', () => Promise.reject(new Error('down'))))
+  t.equal(told.length, 2, 'an engine that does not answer is upgraded all the same')
   await steps['start-engine'].revert!(context(findings))
   await steps['start-engine'].revert!(context({ podsRemoved: 0 }))
   t.strictSame(removed, [['before', 'also before']], 'and where nothing is known, nothing was started')
