@@ -181,7 +181,6 @@ export class FakeEngine {
           id,
           metadata: config.metadata,
           state,
-          createdAt: 1n,
           labels: config.labels,
         })),
     }),

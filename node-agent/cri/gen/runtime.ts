@@ -221,7 +221,6 @@ export interface PodSandbox {
   metadata?: PodSandboxMetadata | undefined;
   state: PodSandboxState;
   /** In nanoseconds since 1970. */
-  createdAt: bigint;
   labels: { [key: string]: string };
 }
 
@@ -2080,7 +2079,7 @@ export const ListPodSandboxResponse: MessageFns<ListPodSandboxResponse> = {
 };
 
 function createBasePodSandbox(): PodSandbox {
-  return { id: "", metadata: undefined, state: 0, createdAt: 0n, labels: {} };
+  return { id: "", metadata: undefined, state: 0, labels: {} };
 }
 
 export const PodSandbox: MessageFns<PodSandbox> = {
@@ -2093,12 +2092,6 @@ export const PodSandbox: MessageFns<PodSandbox> = {
     }
     if (message.state !== 0) {
       writer.uint32(24).int32(message.state);
-    }
-    if (message.createdAt !== 0n) {
-      if (BigInt.asIntN(64, message.createdAt) !== message.createdAt) {
-        throw new globalThis.Error("value provided for field message.createdAt of type int64 too large");
-      }
-      writer.uint32(32).int64(message.createdAt);
     }
     globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
       PodSandbox_LabelsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
@@ -2141,14 +2134,6 @@ export const PodSandbox: MessageFns<PodSandbox> = {
             }
 
             message.state = reader.int32() as any;
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.createdAt = reader.int64() as bigint;
             continue;
           }
           case 5: {
