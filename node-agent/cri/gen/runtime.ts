@@ -220,7 +220,6 @@ export interface PodSandbox {
   id: string;
   metadata?: PodSandboxMetadata | undefined;
   state: PodSandboxState;
-  /** In nanoseconds since 1970. */
   labels: { [key: string]: string };
 }
 
