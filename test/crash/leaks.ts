@@ -4,9 +4,8 @@ import { type Cluster, succeeded } from '../cluster/cluster.ts'
 import { installProgram } from '../support/on-node.ts'
 
 /**
- * What pods and engines still remove of their own accord is not left behind: it is looked at again so long. Docker
- * unmounts the network namespaces of ended containers once a minute; CRI-O keeps what it made for a kubelet that did not wait
- * for the answer for up to two minutes.
+ * What pods and engines still remove of their own accord is not left behind: it is looked at again so long. CRI-O keeps what
+ * it made for a kubelet that did not wait for the answer for up to two minutes.
  */
 const patienceMs = 150_000
 

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { CriClient } from '../../../node-agent/cri/client.ts'
 import { PodSandboxState } from '../../../node-agent/cri/gen/runtime.ts'
@@ -95,8 +95,12 @@ function addresses({ networks }: Living): readonly string[] {
   )
 }
 
-/** Held open by their engine, without a process in them: the pod's own would be there as long as the pod is. */
-function namespaces(): readonly string[] {
+/**
+ * Held open by their engine, without a process in them: the pod's own would be there as long as the pod is. dockerd unmounts
+ * at once and removes the empty file within a minute, or never when it is killed meanwhile: while it serves the node, that is
+ * its own affair.
+ */
+function namespaces(isDocker: boolean): readonly string[] {
   const inUse = new Set(
     list('/proc')
       .filter((entry) => /^\d+$/.test(entry))
@@ -105,7 +109,18 @@ function namespaces(): readonly string[] {
   return ['/run/netns', '/run/docker/netns']
     .flatMap((folder) => list(folder).map((name) => join(folder, name)))
     .filter((path) => !inUse.has(inode(path)))
+    .filter((path) => !isDocker || isMounted(path))
     .map((path) => `network namespace ${path}`)
+}
+
+/** A namespace is on a file system of its own. */
+function isMounted(path: string): boolean {
+  try {
+    return statSync(path).dev !== statSync(dirname(path)).dev
+  } catch {
+    // It has gone meanwhile.
+    return false
+  }
 }
 
 function inode(path: string): number | undefined {
@@ -156,10 +171,17 @@ function files(): readonly string[] {
 }
 
 async function main(): Promise<void> {
-  const client = new CriClient(socket())
+  const endpoint = socket()
+  const client = new CriClient(endpoint)
   const live = await living(client)
   client.close()
-  const leaks = [...processes(live), ...mounts(live), ...addresses(live), ...namespaces(), ...files()]
+  const leaks = [
+    ...processes(live),
+    ...mounts(live),
+    ...addresses(live),
+    ...namespaces(endpoint.includes('cri-dockerd')),
+    ...files(),
+  ]
   process.stdout.write(JSON.stringify(leaks))
 }
 
