@@ -112,7 +112,7 @@ export const onlyExtraHandlerImported: Scenario = async (t, bed) => {
   await refused(t, bed, {
     node,
     spec: { cgroupDriver: 'systemd', handlers: [runc] },
-    says: /conf\.d\/extra\.toml is imported by \/etc\/containerd\/config\.toml and replaces its CRI section.*remove the import/,
+    says: /conf\.d\/extra\.toml:3 is imported by \/etc\/containerd\/config\.toml and replaces its CRI section.*remove the import/,
   })
   await bed.write(node, config, good)
   await bed.shell(node, 'rm -r /etc/containerd/conf.d')
