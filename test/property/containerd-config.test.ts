@@ -10,7 +10,7 @@ import { type FileEdit, type Found, isRefusal, type Pasts, type Target } from '.
 import { configText } from './toml-generate.ts'
 
 const path = '/etc/containerd/config.toml'
-const runs = { numRuns: Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 400) }
+const runs = { numRuns: Number(process.env['DRYDOCK_PROPERTY_RUNS'] ?? 250) }
 
 const target: fc.Arbitrary<Target> = fc
   .record({

@@ -266,7 +266,7 @@ t.test('with any pauses, outages, wall clocks and 10% of speed apart, no two tha
       }
       await election.time.advance(60_000)
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
   t.pass()
 })

@@ -189,7 +189,7 @@ t.test('what this version does not change is refused with a sentence', async (t)
 })
 
 t.test('a diff is cut at 8 kB', async (t) => {
-  const text = (word: string) => Buffer.from(`${word} line\n`.repeat(5000))
+  const text = (word: string) => Buffer.from(`${word} line\n`.repeat(1000))
   const diff = unifiedDiff({ path: '/x', before: text('a'), after: text('b'), original: undefined })
   t.equal(diff.length, 8192)
   t.match(diff, /^--- \/x\n\+\+\+ \/x\n@@[\s\S]*\n\(cut\)\n$/)
