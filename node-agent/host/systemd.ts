@@ -106,6 +106,8 @@ export function systemdUnits(run: Run, disk: Pick<Disk, 'list' | 'sync'>): Units
       if (state.activeState !== 'inactive' && state.activeState !== 'failed') {
         throw new UnitError(`${name} was stopped but is ${state.activeState} (${state.subState}).`)
       }
+      // One that was killed before, or did not end politely: whoever watches for failed units would be called for nothing.
+      if (state.activeState === 'failed') await systemctl(10_000, 'reset-failed', '--', name)
     },
   }
 }

@@ -221,7 +221,12 @@ t.test('a start that ends in another state than active is an error with advice',
     /is failed \(failed\): see journalctl -u containerd.service/,
   )
   t.strictSame(calls.slice(0, 2), ['reset-failed -- containerd.service', 'start -- containerd.service'])
+  calls.length = 0
   await units.stopUnit('containerd.service')
+  t.strictSame(
+    calls.filter((call) => !call.startsWith('show')),
+    ['stop -- containerd.service', 'reset-failed -- containerd.service'],
+  )
   const refusing = systemdUnits(async () => ({ code: 5, stdout: '', stderr: 'Unit is masked.\n' }), disk)
   await t.rejects(refusing.startUnit('x.service', 1000), /systemctl start x.service failed: Unit is masked/)
 })
