@@ -3,11 +3,14 @@ import type { MigrationReport, NodeRuntime, RuntimeProfile } from '../../crds/ty
 import { createValidator } from '../../crds/validate.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { KubeError } from '../../kube/errors.ts'
+import { silentLog } from '../../kube/log.ts'
 import { noMetrics } from '../../kube/metrics.ts'
 import type { ReflectorState } from '../../kube/reflector.ts'
 import type { KubeObject } from '../../kube/resource.ts'
 import { daemonSetOf, manifestAnnotation } from '../../operator/controllers/agent/daemonset.ts'
 import { reconcileAgent } from '../../operator/controllers/agent/reconcile.ts'
+import type { DrainRequest } from '../../operator/controllers/drain/drain.ts'
+import { Drainer } from '../../operator/controllers/drain/drainer.ts'
 import { projectReport } from '../../operator/controllers/migrationreport/view.ts'
 import { ReportWriter } from '../../operator/controllers/migrationreport/write.ts'
 import { NodeRuntimeWriter } from '../../operator/controllers/noderuntime/write.ts'
@@ -493,6 +496,24 @@ t.test(
   },
 )
 
+/** No API server ever lists pods for it: its drains go on without a word. */
+class SilentDrainer extends Drainer {
+  readonly #drained: Set<string>
+
+  constructor(clock: Clock, drained: Set<string>) {
+    const silence = (): never => new Promise(() => {}) as never
+    const client = { list: silence, watch: silence, evict: silence }
+    super({ client, clock, log: silentLog, signal: new AbortController().signal, onProgress: () => {} })
+    this.#drained = drained
+  }
+
+  override keep(profile: string, requests: readonly DrainRequest[]): void {
+    this.#drained.clear()
+    for (const { node } of requests) this.#drained.add(node)
+    super.keep(profile, requests)
+  }
+}
+
 /** The real controller of profiles over a simulated cluster; gives the nodes whose drains it keeps going. */
 function controllerOver(sim: SimulatedCluster, refuse: (plural: string, name: string) => Error | undefined) {
   const objects: Readonly<Record<string, Map<string, unknown>>> = {
@@ -539,13 +560,7 @@ function controllerOver(sim: SimulatedCluster, refuse: (plural: string, name: st
       events: { record: () => undefined },
       metrics: noMetrics,
     },
-    drainer: {
-      keep: (_: string, requests: readonly { node: string }[]) => {
-        drained.clear()
-        for (const { node } of requests) drained.add(node)
-      },
-      progress: () => undefined,
-    },
+    drainer: new SilentDrainer(clock, drained),
     gate: new GateTimer(clock),
     lookout: { ask: async () => true, gates: () => undefined, evictions: () => ({ freshMilliseconds: 1 }) },
     clock,

@@ -16,13 +16,14 @@ export interface DrainerOptions {
 interface Running {
   readonly profile: string
   readonly request: string
+  readonly since: Date
   readonly cancel: AbortController
   progress: DrainProgress | undefined
 }
 
 const restartMilliseconds = 1_000
 
-/** The drains under way. All that it knows is found again from the pods when the operator starts anew. */
+/** The drains under way. All that it knows but their beginnings is found again from the pods when the operator starts anew. */
 export class Drainer {
   readonly #options: DrainerOptions
   readonly #running = new Map<string, Running>()
@@ -33,6 +34,14 @@ export class Drainer {
 
   progress(node: string): DrainProgress | undefined {
     return this.#running.get(node)?.progress
+  }
+
+  /**
+   * Since when this process has been draining the node. A drain gives up after so long of trying: time in which no operator
+   * was there to evict a pod is no reason to, and writing down how much of it passed would cost a write every so often.
+   */
+  since(node: string): Date | undefined {
+    return this.#running.get(node)?.since
   }
 
   /** Keeps exactly these drains of the profile going: starts what is missing, and stops the others. */
@@ -54,7 +63,8 @@ export class Drainer {
     const former = this.#running.get(request.node)
     if (former?.request === text && former.profile === profile) return
     if (former) this.#stop(request.node, former)
-    const running: Running = { profile, request: text, cancel: new AbortController(), progress: undefined }
+    const since = former?.profile === profile ? former.since : this.#options.clock.now()
+    const running: Running = { profile, request: text, since, cancel: new AbortController(), progress: undefined }
     this.#running.set(request.node, running)
     void this.#run(request, running)
   }

@@ -17,7 +17,6 @@ import type { DrainRequest } from '../drain/drain.ts'
 import type { Drainer } from '../drain/drainer.ts'
 import { type NodeObject, viewOf } from '../node/view.ts'
 import { refresh } from '../store-write.ts'
-import { DrainClock } from './drain-clock.ts'
 import { type Executor, execute, type Seen, seenBy, settle } from './execute.ts'
 import type { GateTimer } from './gate-timer.ts'
 import { gather, type Memory, type Stores } from './gather.ts'
@@ -50,18 +49,16 @@ export class ProfileController {
   readonly #statusWrittenAtMs = new Map<string, number>()
   readonly #reasons = new Map<string, string>()
   readonly #windows: WindowClock
-  readonly #drains: DrainClock
   /** Of each Node as it was read: most are the same from one plan to the next. */
   readonly #views = new WeakMap<NodeObject, NodeView>()
 
   constructor(options: ProfileControllerOptions) {
     this.#options = options
     this.#windows = new WindowClock(options.clock)
-    this.#drains = new DrainClock(options.clock)
   }
 
   async reconcile(name: string): Promise<ReconcileResult> {
-    const { stores } = this.#options
+    const { stores, drainer } = this.#options
     for (let round = 1; ; round++) {
       const profile = stores.profiles.get(name)
       if (!profile) {
@@ -70,7 +67,7 @@ export class ProfileController {
       }
       const { state, planned, seen } = await this.#plan(profile)
       const { hasNews, errors } = await this.#carryOut(profile, planned, seen)
-      this.#drain(name, drainsOf(state, planned.decisions))
+      drainer.keep(name, drainsOf(state, planned.decisions))
       if (errors.length > 0) {
         await this.#conclude(name, { ...planned, why: withError(planned.why, errors) })
         throw errors[0]
@@ -84,7 +81,7 @@ export class ProfileController {
     const memory: Memory = {
       view: (node) => this.#view(node),
       drain: (node) => drainer.progress(node),
-      drainSince: (node) => this.#drains.since(node),
+      drainSince: (node) => drainer.since(node),
       gateMilliseconds: (runtime) => gate.milliseconds(runtime),
       window: (of) => this.#windows.opening(of),
       gates: (of) => lookout.gates(of),
@@ -120,15 +117,6 @@ export class ProfileController {
     ])
     if (asking.status === 'rejected') return { hasNews: true, errors: [...errors, asking.reason] }
     return { hasNews: writes > 0 || asking.value, errors }
-  }
-
-  /** Keeps exactly these drains of the profile going. */
-  #drain(name: string, requests: readonly DrainRequest[]): void {
-    this.#options.drainer.keep(name, requests)
-    this.#drains.keep(
-      name,
-      requests.map(({ node }) => node),
-    )
   }
 
   /**
@@ -201,8 +189,8 @@ export class ProfileController {
   }
 
   #leave(name: string): void {
-    const { lookout, metrics } = this.#options
-    this.#drain(name, [])
+    const { drainer, lookout, metrics } = this.#options
+    drainer.keep(name, [])
     lookout.forget(name)
     this.#windows.forget(name)
     this.#showReason(name, undefined)
