@@ -8,6 +8,7 @@ import { bringUp, lacking, type Settings, sentence, settingsFrom } from '../clus
 import { takeDown } from '../cluster/take-down.ts'
 import { startDaemons } from '../moves/workload.ts'
 import { Bed } from '../nodes/migration/bed.ts'
+import { positive, UsageError, wrongUsage } from '../support/command-line.ts'
 import { drydockImages, installDrydock } from '../support/install.ts'
 import { type CrashMove, moves } from './moves.ts'
 import { type Crash, type Outcome, Shuttle } from './rounds.ts'
@@ -30,8 +31,6 @@ under way, with the counts of what was made; a second one at once.
 
 Exit codes: 0 nothing was stuck and nothing left behind, 1 something was, 2 wrong usage, 3 an exchange could not be made here,
 130 it was ended before all was made.`
-
-class UsageError extends Error {}
 
 interface Call {
   readonly moves: readonly CrashMove[]
@@ -66,9 +65,6 @@ function callOf(args: string[]): Call | undefined {
     },
   })
   if (values.help) return undefined
-  const every = Number(values.every)
-  if (!Number.isInteger(every) || every < 1)
-    throw new UsageError(`--every ${values.every}: write a whole number from 1`)
   const names = chosen(
     values.only,
     moves.map(({ name }) => name),
@@ -76,7 +72,7 @@ function callOf(args: string[]): Call | undefined {
   return {
     moves: moves.filter(({ name }) => names.includes(name)),
     victims: chosen(values.victim, victims),
-    every,
+    every: positive('--every', values.every),
     name: values.name,
     keep: values.keep,
   }
@@ -191,7 +187,8 @@ async function main(): Promise<number> {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(`crash harness: ${error.message}`)
-    process.exit(error instanceof UsageError || 'code' in error ? 2 : 1)
+    const usageMessage = wrongUsage(error)
+    console.error(`crash harness: ${usageMessage ?? error.message}`)
+    process.exit(usageMessage === undefined ? 1 : 2)
   },
 )
