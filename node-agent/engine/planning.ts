@@ -171,7 +171,7 @@ const noNetwork =
   'The network of pods is not proven, because there is no configuration of CNI on this machine yet: the pods of the proof run in the network of the host.'
 
 const dependentNetwork = (plugin: string): string =>
-  `The network plugin ${plugin} may need the API server or a pod of its own, which there is not while the kubelet rests: the pods of the proof run in the network of the host, and the network of pods is shown by the agent's own pod and by the Node being Ready.`
+  `The network of pods is not proven, because its plugin ${plugin} may need the API server or a pod of its own, which there is not while the kubelet rests: the pods of the proof run in the network of the host. A Node that is Ready and pods that start show it.`
 
 interface ProofPart {
   readonly change: Pick<Change, 'archives' | 'isWithoutNetwork'>

@@ -75,7 +75,7 @@ export const dependentNetwork: Scenario = async (t, bed) => {
     await bed.ready('asked')
     const [entry] = (await bed.report('asked')).status?.nodes ?? []
     t.match(entry, { result: 'Changed', action: 'DrainRestart', verification: { passed: true } })
-    t.match(entry?.notes?.join(), /network plugin asking may need the API server/, 'and what was not proven is said')
+    t.match(entry?.notes?.join(), /its plugin asking may need the API server/, 'and what was not proven is said')
     await bed.kubectl('rollout', 'status', 'daemonset/asking', '-n', 'kube-system', '--timeout=60s')
     await bed.leave('asked')
     t.equal((await bed.state(node)).files, before, 'the files are what they were')
